@@ -1,0 +1,68 @@
+/** The formats a rendition can have; also its file extension. */
+export type RenditionFormat = 'webp' | 'avif' | 'jpeg' | 'png'
+
+/** A named size and shape of rendition. */
+export interface Preset {
+  /** Lower-case letters, digits and dashes; part of URLs and storage keys. */
+  readonly name: string
+  /** The box the image is fitted into, in pixels; never enlarged. */
+  readonly width: number
+  readonly height: number
+  /** One rendition is made for each, the preferred first. */
+  readonly formats: readonly RenditionFormat[]
+  /** 1–100, as the encoder of the format understands it. */
+  readonly quality: Readonly<Partial<Record<RenditionFormat, number>>>
+}
+
+export interface ConversionRequest {
+  /** A local file with the original's bytes. It is read only. */
+  readonly input: string
+  /** An existing empty directory of this job; renditions are written there. The caller removes it. */
+  readonly outputDirectory: string
+  readonly presets: readonly Preset[]
+}
+
+export interface ConvertedRendition {
+  readonly preset: string
+  readonly format: RenditionFormat
+  readonly contentType: string
+  /** Pixels. */
+  readonly width: number
+  readonly height: number
+  /** Bytes. */
+  readonly size: number
+  /** The file, in the output directory. */
+  readonly path: string
+  /** Of the rendition's bytes, in hex. */
+  readonly sha256: string
+}
+
+export interface ConversionResult {
+  /** Of the original, found from its bytes: `jpeg`, `png`, `webp`, `gif`, `avif`, `tiff`. */
+  readonly format: string
+  /** Pixels as a person sees them, after orientation. */
+  readonly width: number
+  readonly height: number
+  /** Camera data with everything, also what only the owner may see; undefined when there is none. */
+  readonly exif: Readonly<Record<string, unknown>> | undefined
+  /** ThumbHash (evanw/thumbhash), base64. */
+  readonly thumbhash: string
+  /** Dominant colour, `#rrggbb`. */
+  readonly color: string
+  readonly renditions: readonly ConvertedRendition[]
+}
+
+/**
+ * Turns one original into renditions, outside this process.
+ *
+ * Rejects with an `AppError`:
+ * - status 422 when the file itself is at fault and no retry can help, with a message for its owner:
+ *   `not-an-image`, `unsupported-format`, `corrupt-image`, `image-too-large`, `conversion-timeout`;
+ * - status 503, `conversion-crashed`, when the child process died, which may or may not be the file's fault;
+ * - the signal's reason when it is aborted.
+ */
+export interface Converter {
+  convert(request: ConversionRequest, signal: AbortSignal): Promise<ConversionResult>
+  /** Ends the child processes. */
+  close(): Promise<void>
+}

@@ -1,0 +1,8 @@
+import type { Migration } from 'kysely/migration'
+import type { DatabaseTarget } from '../database.ts'
+import { firstLight } from './0001-first-light.ts'
+
+/** Every migration by its name, in the order of the names. Published ones never change. */
+export function migrations(kind: DatabaseTarget['kind']): Record<string, Migration> {
+  return { '0001-first-light': firstLight(kind) }
+}

@@ -1,0 +1,117 @@
+/**
+ * The tables as Kysely sees them, the same on SQLite and PostgreSQL. Times are milliseconds since
+ * 1970 in UTC, sizes are bytes, JSON is text that its reader parses and checks.
+ */
+import type { Generated, Insertable, Selectable } from 'kysely'
+
+export type UploadState = 'receiving' | 'assembling' | 'stored' | 'failed'
+export type ImageState = 'processing' | 'ready' | 'failed'
+export type JobState = 'queued' | 'active' | 'done' | 'dead'
+
+export interface UploadsTable {
+  id: string
+  owner: string
+  dialect: string
+  /** Total bytes; null while the client has not said (deferred). */
+  length: number | null
+  /** Bytes durable in storage, contiguous from zero. */
+  offset: number
+  metadata: string | null
+  filename: string | null
+  content_type: string | null
+  state: UploadState
+  /** Why a failed upload failed, in words for its owner. */
+  failure: string | null
+  /** The open S3 multipart upload, if there is one. */
+  multipart_id: string | null
+  /** The object that holds acknowledged bytes after the last part. */
+  tail_key: string | null
+  tail_size: number
+  sha256: string | null
+  created_at: number
+  updated_at: number
+  stored_at: number | null
+}
+
+export interface UploadPartsTable {
+  upload_id: string
+  number: number
+  size: number
+  etag: string
+}
+
+export interface ImagesTable {
+  id: string
+  owner: string
+  state: ImageState
+  error_code: string | null
+  error_message: string | null
+  filename: string | null
+  content_type: string | null
+  format: string | null
+  size: number
+  width: number | null
+  height: number | null
+  sha256: string | null
+  thumbhash: string | null
+  color: string | null
+  exif: string | null
+  created_at: number
+  finished_at: number | null
+}
+
+export interface RenditionsTable {
+  image_id: string
+  preset: string
+  format: string
+  content_type: string
+  width: number
+  height: number
+  size: number
+  storage_key: string
+  etag: string
+}
+
+export interface JobsTable {
+  id: string
+  kind: string
+  payload: string
+  dedupe_key: string | null
+  priority: number
+  state: JobState
+  /** Counted when the job is claimed, so that a job that kills its process still runs out of them. */
+  attempts: number
+  max_attempts: number
+  run_at: number
+  lease_holder: string | null
+  lease_token: string | null
+  lease_until: number | null
+  last_error: string | null
+  created_at: number
+  finished_at: number | null
+}
+
+export interface EventsTable {
+  position: Generated<number>
+  id: string
+  type: string
+  /** The upload or image the event is about. */
+  subject: string
+  payload: string
+  created_at: number
+}
+
+export interface Schema {
+  uploads: UploadsTable
+  upload_parts: UploadPartsTable
+  images: ImagesTable
+  renditions: RenditionsTable
+  jobs: JobsTable
+  events: EventsTable
+}
+
+export type UploadRow = Selectable<UploadsTable>
+export type NewUploadRow = Insertable<UploadsTable>
+export type ImageRow = Selectable<ImagesTable>
+export type RenditionRow = Selectable<RenditionsTable>
+export type JobRow = Selectable<JobsTable>

@@ -1,0 +1,62 @@
+import type { Transaction } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import type { JobKind, JobPayloads } from './kinds.ts'
+
+export interface EnqueueOptions {
+  /** At most one unfinished job of a kind has a given key; a second one is dropped silently. */
+  readonly dedupeKey?: string
+  /** Higher runs first; 0 when left out. Equal ones run oldest first. */
+  readonly priority?: number
+  /** Milliseconds since 1970 before which the job does not run. */
+  readonly runAt?: number
+}
+
+export interface Attempt {
+  readonly jobId: string
+  /** 1 for the first attempt. */
+  readonly number: number
+  /** Aborted when the lease is lost or the program stops: give up, another attempt will follow. */
+  readonly signal: AbortSignal
+}
+
+export interface JobHandler<K extends JobKind> {
+  readonly kind: K
+  /**
+   * Does the work; may run more than once for one job, even at the same time after a lost lease, so
+   * its effect must be idempotent. A thrown `PermanentJobError` ends the job as dead at once, any
+   * other error is retried with backoff until the attempts are used up.
+   */
+  run(payload: JobPayloads[K], attempt: Attempt): Promise<void>
+  /** Called in the transaction that makes the job dead. */
+  onDead?(trx: Transaction<Schema>, payload: JobPayloads[K], reason: string): Promise<void>
+}
+
+/**
+ * Durable jobs: at least once, by priority then age. A job is
+ * `queued → active → done`, back to `queued` after a failure or a lost lease, or `dead` after a
+ * permanent failure or the last attempt.
+ */
+export interface JobQueue {
+  /** Adds a job as part of the caller's transaction: it exists if and only if that commits. */
+  enqueue<K extends JobKind>(
+    trx: Transaction<Schema>,
+    kind: K,
+    payload: JobPayloads[K],
+    options?: EnqueueOptions,
+  ): Promise<void>
+  /** Looks for work now instead of at the next poll; call it after the transaction committed. */
+  wake(): void
+  /** Registers the handler of a kind; call before `start`. */
+  handle<K extends JobKind>(handler: JobHandler<K>): void
+  start(): Promise<void>
+  /**
+   * Claims no more and waits for running handlers up to `graceMs`; then aborts their signals and
+   * gives the jobs back with the attempt refunded.
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Thrown by a handler when no retry can help. */
+export class PermanentJobError extends Error {
+  override readonly name = 'PermanentJobError'
+}
