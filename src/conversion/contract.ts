@@ -59,10 +59,14 @@ export interface ConversionResult {
  * - status 422 when the file itself is at fault and no retry can help, with a message for its owner:
  *   `not-an-image`, `unsupported-format`, `corrupt-image`, `image-too-large`, `conversion-timeout`;
  * - status 503, `conversion-crashed`, when the child process died, which may or may not be the file's fault;
+ * - status 503, `conversion-failed`, for trouble around the file, such as one that cannot be read, and
+ *   after `close`; 507, `storage-full`, when the output directory's disk is full;
  * - the signal's reason when it is aborted.
+ *
+ * Once it has settled, nothing writes to the output directory any more.
  */
 export interface Converter {
   convert(request: ConversionRequest, signal: AbortSignal): Promise<ConversionResult>
-  /** Ends the child processes. */
+  /** Ends the child processes; conversions that wait or run reject. */
   close(): Promise<void>
 }

@@ -1,0 +1,23 @@
+import { parseInteger, parseSize, type Setting } from '../settings.ts'
+
+const mostAtOnce = 64
+const leastMemory = 256 * 2 ** 20
+
+export const conversionSettings = {
+  concurrency: {
+    name: 'CONVERSION_CONCURRENCY',
+    expected: `a whole number from 1 to ${mostAtOnce}`,
+    description: 'Images converted at a time, each in its own process; unset: one per core.',
+    parse: parseInteger(1, mostAtOnce),
+  } satisfies Setting<number>,
+  memory: {
+    name: 'CONVERSION_MEMORY',
+    default: '1GiB',
+    expected: 'a size of at least 256MiB, such as 512MiB or 2GiB',
+    description: 'Memory one conversion may need; an image estimated to need more is refused.',
+    parse: (raw) => {
+      const bytes = parseSize(raw)
+      return bytes !== undefined && bytes >= leastMemory ? bytes : undefined
+    },
+  } satisfies Setting<number>,
+}
