@@ -1,0 +1,98 @@
+/** Files that are still there, and whole, after the power fails. */
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, rmdir } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { AppError, hasCode } from '../../errors.ts'
+import { storageFull, storageUnavailable } from '../errors.ts'
+
+const directoryAttempts = 5
+
+/**
+ * The file behind a key.
+ * @throws AppError `bad-key` for a key that leaves the root: keys are our own, so that is a bug.
+ */
+export function pathUnder(root: string, key: string): string {
+  const names = key.split('/')
+  const proper = names.every((name) => /^[\w.-]+$/.test(name) && name !== '.' && name !== '..')
+  if (!proper) throw new AppError('bad-key', 500, 'A storage key is malformed.', { cause: key })
+  return join(root, ...names)
+}
+
+/** Runs something on files. Its system errors become those of storage. */
+export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw hasCode(error, 'ENOSPC', 'EDQUOT') ? storageFull(error) : storageUnavailable(error)
+  }
+}
+
+/** Opens for writing, and creates file and directories as needed. */
+export function openOrCreate(path: string): Promise<FileHandle> {
+  return inDirectory(dirname(path), () => open(path, constants.O_RDWR | constants.O_CREAT))
+}
+
+/** Creates a directory, durably, and works in it; again when it was removed as empty meanwhile. */
+export async function inDirectory<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await createDirectory(directory)
+      return await work()
+    } catch (error) {
+      if (attempt === directoryAttempts || !hasCode(error, 'ENOENT')) throw error
+    }
+  }
+}
+
+async function createDirectory(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true })
+  if (first === undefined) return
+  const created = relative(dirname(first), directory).split(sep).slice(0, -1)
+  let path = dirname(first)
+  await syncDirectory(path)
+  for (const name of created) {
+    path = join(path, name)
+    await syncDirectory(path)
+  }
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Removes a directory and those above it, up to the root, as long as they are empty. */
+export async function removeEmptyDirectories(root: string, directory: string): Promise<void> {
+  for (let path = directory; path !== root && path.startsWith(root); path = dirname(path)) {
+    try {
+      await rmdir(path)
+    } catch (error) {
+      if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return
+      if (!hasCode(error, 'ENOENT')) throw error
+    }
+  }
+}
+
+/** Writes all of a buffer at a position; returns how much of it was written before it failed. */
+export async function writeAt(
+  handle: FileHandle,
+  bytes: Buffer,
+  position: number,
+): Promise<{ written: number; error?: unknown }> {
+  let written = 0
+  try {
+    while (written < bytes.length) {
+      const result = await handle.write(bytes, written, bytes.length - written, position + written)
+      written += result.bytesWritten
+    }
+    return { written }
+  } catch (error) {
+    return { written, error }
+  }
+}

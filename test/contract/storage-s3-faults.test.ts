@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Progress, Storage } from '../../src/storage/contract.ts'
+import { createS3Storage } from '../../src/storage/s3/s3-storage.ts'
+import { startS3, type TestS3 } from '../support/s3.ts'
+import { type FaultProxy, startFaultProxy } from '../support/s3-faults.ts'
+import { contentOf, digestOf, MiB, sha256, TestLedger, useCredentials } from '../support/storage.ts'
+
+const slowDown = { status: 503, code: 'SlowDown' }
+const unavailable = { code: 'storage-unavailable', status: 503, retryAfter: expect.any(Number) }
+const lost = { code: 'upload-lost', status: 410 }
+
+describe('an S3 that fails', () => {
+  let s3: TestS3
+  let faults: FaultProxy
+  let storage: Storage
+  const content = contentOf(21 * MiB)
+
+  beforeAll(async () => {
+    s3 = await startS3()
+    useCredentials(s3)
+    faults = await startFaultProxy(s3.endpoint)
+    storage = createS3Storage(options())
+  })
+  afterAll(async () => {
+    await storage?.close()
+    await faults?.close()
+    await s3?.close()
+  })
+  beforeEach(() => faults.clear())
+
+  const options = () => ({
+    bucket: s3.bucket,
+    endpoint: faults.endpoint,
+    region: 'us-east-1',
+  })
+
+  async function finish(ledger: TestLedger, whole = content): Promise<void> {
+    await ledger.append(storage, whole)
+    await storage.complete(ledger.position)
+    await expectWhole(ledger, whole)
+  }
+
+  async function expectWhole(ledger: TestLedger, whole = content): Promise<void> {
+    expect(await digestOf(storage, ledger.key)).toBe(sha256(whole))
+    expect(await s3.listKeys(ledger.key)).toEqual([ledger.key])
+  }
+
+  it('has its errors tried again before anybody hears of them', async () => {
+    faults.fail({ operation: 'UploadPart', fault: slowDown, times: 1 })
+    faults.fail({ operation: 'UploadPart', fault: 'drop-before', after: 2, times: 1 })
+    await finish(new TestLedger(content.length))
+    expect(faults.count('UploadPart')).toBe(5)
+  })
+
+  it('keeps the contiguous prefix when a part fails for good', async () => {
+    const ledger = new TestLedger(content.length)
+    faults.fail({ operation: 'UploadPart', fault: slowDown, after: 1 })
+    await expect(ledger.append(storage, content)).rejects.toMatchObject(unavailable)
+    expect(ledger.position.offset).toBe(8 * MiB)
+    expect(ledger.position.parts.map((part) => part.number)).toEqual([1])
+    faults.clear()
+    await finish(ledger)
+  })
+
+  it('is right when a connection breaks after the operation took effect', async () => {
+    for (const operation of ['CreateMultipartUpload', 'UploadPart', 'PutObject'] as const) {
+      faults.fail({ operation, fault: 'drop-after', times: 1 })
+    }
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content, 17 * MiB)
+    faults.fail({ operation: 'CompleteMultipartUpload', fault: 'drop-after', times: 1 })
+    await finish(ledger)
+    expect(faults.count('CompleteMultipartUpload')).toBe(2)
+  })
+
+  it('completes later what it could not complete now', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content)
+    faults.fail({ operation: 'CompleteMultipartUpload', fault: slowDown })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(unavailable)
+    expect(await s3.listKeys(ledger.key)).toEqual([])
+    faults.clear()
+    await finish(ledger)
+  })
+
+  it('does not take a completion that answers 200 with an error for done', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content)
+    const fault = { status: 200, code: 'InternalError' }
+    faults.fail({ operation: 'CompleteMultipartUpload', fault })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(unavailable)
+    faults.clear()
+    await finish(ledger)
+  })
+
+  it('finds that a completion took effect of which the answer was lost', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content)
+    faults.fail({ operation: 'CompleteMultipartUpload', fault: 'drop-after', times: 1 })
+    faults.fail({ operation: 'CompleteMultipartUpload', fault: slowDown, after: 1 })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(unavailable)
+    faults.clear()
+    await storage.complete(ledger.position)
+    await expectWhole(ledger)
+  })
+
+  it('reports an upload whose parts are gone, and does not call it complete', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content)
+    await storage.discard({ ...ledger.position, tail: undefined })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+    expect(await s3.listKeys(ledger.key)).toEqual([])
+  })
+
+  it('finds out that parts are gone where completing only fails, as with Ceph', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content)
+    const message = 'This multipart completion is already in progress'
+    const fault = { status: 500, code: 'InternalError', message }
+    faults.fail({ operation: 'CompleteMultipartUpload', fault })
+    faults.fail({ operation: 'ListParts', fault: slowDown, times: 3 })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(unavailable)
+    await storage.discard(ledger.position)
+    faults.fail({ operation: 'ListParts', fault: { status: 404, code: 'NoSuchKey' } })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+  })
+
+  it('reports an upload whose object has another size', async () => {
+    const small = content.subarray(0, 1_000)
+    const ledger = new TestLedger(small.length)
+    await ledger.append(storage, small)
+    await storage.put(ledger.key, small.subarray(1), 'image/png')
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+  })
+
+  it('reports a part that somebody replaced', async () => {
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content, 8 * MiB)
+    const before = ledger.position
+    await ledger.append(storage, content)
+    const stale = new TestLedger(content.length)
+    stale.position = before
+    await stale.append(storage, contentOf(content.length, 2))
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+  })
+
+  it('reports a tail that is not the one it recorded', async () => {
+    const ledger = new TestLedger()
+    await ledger.append(storage, content, 10_000)
+    await storage.put(ledger.position.tail?.key ?? '', content.subarray(0, 10_001), 'image/png')
+    await expect(ledger.append(storage, content, 20_000)).rejects.toMatchObject(lost)
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+  })
+
+  it('has an old tail until the new one is recorded', async () => {
+    const small = content.subarray(0, 30_000)
+    const ledger = new TestLedger(small.length)
+    await ledger.append(storage, small, 10_000)
+    const crash = new Error('crash')
+    ledger.beforeRecord = (progress: Progress) => {
+      if (progress.offset > 10_000) throw crash
+    }
+    const wrong = contentOf(30_000, 2)
+    for (const end of [20_000, 25_000]) {
+      await expect(ledger.append(storage, wrong, end)).rejects.toBe(crash)
+    }
+    ledger.beforeRecord = () => {}
+    await ledger.append(storage, small, 20_000)
+    await finish(ledger, small)
+  })
+
+  it('names a multipart upload and a tail in the ledger before anything is in them', async () => {
+    const ledger = new TestLedger()
+    const stored: [puts: number, parts: number][] = []
+    ledger.beforeRecord = () => {
+      stored.push([faults.count('PutObject'), faults.count('UploadPart')])
+    }
+    await ledger.append(storage, content, 1_000)
+    expect(stored[0]).toEqual([0, 0])
+    expect(ledger.records[0]).toMatchObject({ offset: 0, tail: { size: 0 } })
+    await ledger.append(storage, content, 9 * MiB)
+    expect(stored[2]).toEqual([1, 0])
+    expect(ledger.records[2]).toMatchObject({
+      offset: 1_000,
+      tail: { size: 1_000 },
+      multipartId: expect.any(String),
+    })
+    expect(ledger.records[3]).toMatchObject({ offset: 8 * MiB, tail: { size: 0 } })
+  })
+
+  it('stores a small file with one call, and looks at it with another', async () => {
+    const small = content.subarray(0, 1_000)
+    const ledger = new TestLedger(small.length)
+    await ledger.append(storage, small)
+    await storage.complete(ledger.position)
+    expect(faults.count('PutObject')).toBe(1)
+    expect(faults.count('HeadObject')).toBe(1)
+    expect(faults.count('DeleteObject')).toBe(0)
+    expect(faults.count('CreateMultipartUpload')).toBe(0)
+  })
+
+  it('is given up when it says nothing at all', async () => {
+    faults.fail({ operation: 'PutObject', fault: 'hang' })
+    faults.fail({ operation: 'GetObject', fault: 'hang' })
+    const small = content.subarray(0, 1_000)
+    const impatient = createS3Storage({ ...options(), limits: { inactivity: 500, attempts: 2 } })
+    await expect(new TestLedger(1_000).append(impatient, small)).rejects.toMatchObject(unavailable)
+    await expect(impatient.read('images/none')).rejects.toMatchObject(unavailable)
+    await impatient.close()
+  })
+
+  it('is not let to say that an object is missing when it only fails', async () => {
+    faults.fail({ operation: 'HeadObject', fault: { status: 500, code: 'InternalError' } })
+    await expect(storage.head('images/none')).rejects.toMatchObject(unavailable)
+  })
+
+  it('is asked for its bucket before an upload is given up for lost', async () => {
+    const small = content.subarray(0, 1_000)
+    const ledger = new TestLedger(small.length)
+    await ledger.append(storage, small)
+    faults.fail({ operation: 'HeadObject', fault: { status: 404, code: 'NotFound' }, times: 2 })
+    faults.fail({ operation: 'HeadBucket', fault: { status: 404, code: 'NotFound' }, times: 2 })
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(unavailable)
+    await expect(storage.ping()).rejects.toMatchObject(unavailable)
+    await storage.ping()
+    await expect(storage.complete(ledger.position)).rejects.toMatchObject(lost)
+    await storage.complete(ledger.position)
+  })
+
+  it('is full when it says so', async () => {
+    for (const fault of [
+      { status: 403, code: 'QuotaExceeded' },
+      { status: 507, code: 'Whatever' },
+    ]) {
+      faults.clear()
+      faults.fail({ operation: 'PutObject', fault })
+      await expect(storage.put('images/x', content, 'image/png')).rejects.toMatchObject({
+        code: 'storage-full',
+        status: 507,
+      })
+    }
+  })
+
+  it('tells nothing of itself in public', async () => {
+    faults.fail({ operation: 'PutObject', fault: { status: 403, code: 'InvalidAccessKeyId' } })
+    const error = await storage.put('images/x', content, 'image/png').catch((thrown) => thrown)
+    expect(error).toMatchObject(unavailable)
+    expect(error.message).not.toMatch(/InvalidAccessKeyId|127\.0\.0\.1|test-key/)
+    expect(error.cause.name).toBe('InvalidAccessKeyId')
+  })
+
+  it.runIf(process.env.S3_TEST_ENDPOINT)(
+    'forgets multipart uploads the ledger never knew',
+    async () => {
+      const ledger = new TestLedger(content.length)
+      ledger.beforeRecord = () => {
+        throw new Error('crash')
+      }
+      await expect(ledger.append(storage, content)).rejects.toThrow('crash')
+      expect(await s3.listMultiparts(ledger.key)).toHaveLength(1)
+      await storage.discard(ledger.position)
+      expect(await s3.listMultiparts(ledger.key)).toEqual([])
+    },
+  )
+})

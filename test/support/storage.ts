@@ -1,0 +1,139 @@
+import { createCipheriv, createHash } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { newId } from '../../src/ids.ts'
+import type { Progress, Storage, UploadPosition } from '../../src/storage/contract.ts'
+import { createDiskStorage } from '../../src/storage/disk/disk-storage.ts'
+import { originalKey } from '../../src/storage/keys.ts'
+import { createS3Storage } from '../../src/storage/s3/s3-storage.ts'
+import { startS3, type TestS3 } from './s3.ts'
+
+export const MiB = 2 ** 20
+
+export interface StorageUnderTest {
+  readonly storage: Storage
+  /** Everything storage holds, with keys as storage's users see them, sorted. */
+  listKeys(prefix?: string): Promise<string[]>
+  close(): Promise<void>
+}
+
+/** Every backend the contracts hold for. */
+export const backends = [
+  { name: 'disk', start: startDisk },
+  { name: 's3', start: startBucket },
+]
+
+export async function startDisk(): Promise<StorageUnderTest & { directory: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'landfall-storage-'))
+  return {
+    directory,
+    storage: createDiskStorage(directory),
+    async listKeys(prefix = '') {
+      const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+        .filter((key) => key.startsWith(prefix))
+        .sort()
+    },
+    close: () => rm(directory, { recursive: true, force: true }),
+  }
+}
+
+async function startBucket(): Promise<StorageUnderTest> {
+  const s3 = await startS3()
+  useCredentials(s3)
+  const prefix = 'some/prefix/'
+  const storage = createS3Storage({ ...s3, region: 'us-east-1', prefix })
+  return {
+    storage,
+    async listKeys(within = '') {
+      const keys = await s3.listKeys(prefix + within)
+      return keys.map((key) => key.slice(prefix.length))
+    },
+    async close() {
+      await storage.close()
+      await s3.close()
+    },
+  }
+}
+
+/** Puts the credentials where the SDK in this process looks for them. */
+export function useCredentials({ env }: TestS3): void {
+  process.env.AWS_ACCESS_KEY_ID = env.AWS_ACCESS_KEY_ID
+  process.env.AWS_SECRET_ACCESS_KEY = env.AWS_SECRET_ACCESS_KEY
+}
+
+/** The ledger's side of an upload: keeps what was recorded, as the database does. */
+export class TestLedger {
+  position: UploadPosition
+  readonly records: Progress[] = []
+  /** Called before anything is recorded; what it throws is what the database throws. */
+  beforeRecord: (progress: Progress) => void = () => {}
+
+  constructor(length?: number) {
+    this.position = {
+      id: newId(),
+      length,
+      offset: 0,
+      multipartId: undefined,
+      parts: [],
+      tail: undefined,
+    }
+  }
+
+  get key(): string {
+    return originalKey(this.position.id)
+  }
+
+  readonly record = async (progress: Progress): Promise<void> => {
+    this.beforeRecord(progress)
+    const { part, ...rest } = progress
+    this.records.push(progress)
+    this.position = {
+      ...this.position,
+      ...rest,
+      parts: part ? [...this.position.parts, part] : this.position.parts,
+    }
+  }
+
+  /** Appends as one request does: the bytes after the offset, up to `end`. */
+  async append(
+    storage: Storage,
+    content: Buffer,
+    end = content.length,
+    chunk = 65_536,
+  ): Promise<number> {
+    const bytes = content.subarray(this.position.offset, end)
+    return storage.append(this.position, inChunks(bytes, chunk), this.record)
+  }
+}
+
+/** A body that arrives in chunks, and then ends with an error if there is one. */
+export async function* inChunks(
+  bytes: Buffer,
+  size = 65_536,
+  error?: Error,
+): AsyncGenerator<Buffer> {
+  for (let start = 0; start < bytes.length; start += size) {
+    yield bytes.subarray(start, start + size)
+  }
+  if (error) throw error
+}
+
+/** Bytes that look random and are the same for the same seed. */
+export function contentOf(size: number, seed = 1): Buffer {
+  const key = createHash('sha256').update(`seed ${seed}`).digest()
+  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** The digest of what an object holds. */
+export async function digestOf(storage: Storage, key: string): Promise<string> {
+  return sha256(await buffer(await storage.read(key)))
+}
