@@ -30,8 +30,12 @@ export type Values<S extends Settings> = { readonly [K in keyof S]: ValueOf<S[K]
 /** Thrown for a setting that cannot be used; the message is the one line the operator sees. */
 export class SettingError extends AppError {
   constructor(name: string, value: string, expected: string) {
-    super('bad-setting', 500, `${name}=${value}: expected ${expected}`)
+    super('bad-setting', 500, `${name}=${withoutPassword(value)}: expected ${expected}`)
   }
+}
+
+function withoutPassword(value: string): string {
+  return value.replace(/(:\/\/[^:/@\s]*):[^@\s]*@/, '$1:***@')
 }
 
 /**

@@ -1,5 +1,5 @@
-import { Kysely, type Transaction } from 'kysely'
-import { AppError } from '../errors.ts'
+import { Kysely, sql, type Transaction } from 'kysely'
+import { AppError, messageOf } from '../errors.ts'
 import { postgresDialect } from './dialects/postgres.ts'
 import { sqliteDialect } from './dialects/sqlite.ts'
 import type { Schema } from './schema.ts'
@@ -20,26 +20,36 @@ export interface Database {
    * SQLite there is one connection: inside `work`, use the transaction alone.
    */
   transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T>
+  /** Asks the database something. @throws AppError `database-unavailable`, naming the setting. */
+  check(): Promise<void>
   /** Where the data is, without credentials. */
   describe(): string
   close(): Promise<void>
 }
 
-/** Opens the database lazily: the first query connects. Errors of idle connections are reported, not thrown. */
+/**
+ * Opens the database lazily: the first query connects. Connections that break while no statement
+ * runs on them are reported to `onBroken`, and replaced when they are needed.
+ */
 export function openDatabase(
   target: DatabaseTarget,
-  onIdleError: (error: Error) => void = () => {},
+  onBroken: (error: Error) => void = () => {},
 ): Database {
   const queries = new Kysely<Schema>({
     dialect:
-      target.kind === 'sqlite'
-        ? sqliteDialect(target.file)
-        : postgresDialect(target.url, onIdleError),
+      target.kind === 'sqlite' ? sqliteDialect(target.file) : postgresDialect(target.url, onBroken),
   })
   return {
     kind: target.kind,
     queries,
     transaction: (work) => queries.transaction().execute(work),
+    async check() {
+      try {
+        await sql`select 1`.execute(queries)
+      } catch (error) {
+        throw databaseUnavailable(target, error)
+      }
+    },
     describe: () => (target.kind === 'sqlite' ? `sqlite ${target.file}` : describeUrl(target.url)),
     close: () => queries.destroy(),
   }
@@ -50,12 +60,10 @@ function describeUrl(url: string): string {
   return `postgres ${hostname}${port && `:${port}`}${pathname}`
 }
 
-/** The database cannot be reached or used at start. */
-export function databaseUnavailable(target: DatabaseTarget, cause: unknown): AppError {
+function databaseUnavailable(target: DatabaseTarget, cause: unknown): AppError {
   const where =
     target.kind === 'sqlite'
       ? `DATA_DIR: cannot open ${target.file}`
       : `DATABASE_URL: cannot use ${describeUrl(target.url)}`
-  const why = cause instanceof Error ? cause.message || cause.name : String(cause)
-  return new AppError('database-unavailable', 503, `${where} (${why})`, { cause })
+  return new AppError('database-unavailable', 503, `${where} (${messageOf(cause)})`, { cause })
 }

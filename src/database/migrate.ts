@@ -1,4 +1,5 @@
 import { Migrator } from 'kysely/migration'
+import { AppError, messageOf } from '../errors.ts'
 import type { Database } from './database.ts'
 import { migrations } from './migrations/index.ts'
 
@@ -6,6 +7,7 @@ import { migrations } from './migrations/index.ts'
  * Brings the schema to the newest version, forward only, and returns the names of what it applied.
  * Safe when several processes start together: one migrates in one transaction, the others wait and
  * find nothing to do.
+ * @throws AppError `migration-failed`.
  */
 export async function migrate(database: Database): Promise<string[]> {
   const migrator = new Migrator({
@@ -13,6 +15,9 @@ export async function migrate(database: Database): Promise<string[]> {
     provider: { getMigrations: async () => migrations(database.kind) },
   })
   const { error, results = [] } = await migrator.migrateToLatest()
-  if (error) throw error
+  if (error) {
+    const what = `the schema of ${database.describe()} cannot be brought up to date`
+    throw new AppError('migration-failed', 503, `${what} (${messageOf(error)})`, { cause: error })
+  }
   return results.map((result) => result.migrationName)
 }

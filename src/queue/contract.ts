@@ -5,7 +5,7 @@ import type { JobKind, JobPayloads } from './kinds.ts'
 export interface EnqueueOptions {
   /** At most one unfinished job of a kind has a given key; a second one is dropped silently. */
   readonly dedupeKey?: string
-  /** Higher runs first; 0 when left out. Equal ones run oldest first. */
+  /** Higher runs first; 0 when left out. Equal ones run oldest first, to the millisecond. */
   readonly priority?: number
   /** Milliseconds since 1970 before which the job does not run. */
   readonly runAt?: number
@@ -23,11 +23,15 @@ export interface JobHandler<K extends JobKind> {
   readonly kind: K
   /**
    * Does the work; may run more than once for one job, even at the same time after a lost lease, so
-   * its effect must be idempotent. A thrown `PermanentJobError` ends the job as dead at once, any
-   * other error is retried with backoff until the attempts are used up.
+   * its effect must be idempotent. A thrown `PermanentJobError` ends the job as dead at once, a
+   * `PostponedJobError` tries again later without counting the attempt, any other error is retried
+   * with backoff until the attempts are used up.
    */
   run(payload: JobPayloads[K], attempt: Attempt): Promise<void>
-  /** Called in the transaction that makes the job dead. */
+  /**
+   * Called in the transaction that makes the job dead; what it throws leaves the job as it was, to
+   * be tried again. Not called for a payload that cannot be read.
+   */
   onDead?(trx: Transaction<Schema>, payload: JobPayloads[K], reason: string): Promise<void>
 }
 
@@ -46,12 +50,17 @@ export interface JobQueue {
   ): Promise<void>
   /** Looks for work now instead of at the next poll; call it after the transaction committed. */
   wake(): void
-  /** Registers the handler of a kind; call before `start`. */
+  /**
+   * Registers the handler of a kind; call before `start`. Kinds without one are left to other
+   * processes.
+   */
   handle<K extends JobKind>(handler: JobHandler<K>): void
+  /** Begins to work; does not wait for the database. */
   start(): Promise<void>
   /**
    * Claims no more and waits for running handlers up to `graceMs`; then aborts their signals and
-   * gives the jobs back with the attempt refunded.
+   * gives the jobs back with the attempt refunded. Can be called again and before `start`; never
+   * rejects.
    */
   stop(graceMs: number): Promise<void>
 }
@@ -59,4 +68,12 @@ export interface JobQueue {
 /** Thrown by a handler when no retry can help. */
 export class PermanentJobError extends Error {
   override readonly name = 'PermanentJobError'
+}
+
+/**
+ * Thrown by a handler when the job could not be tried for a reason outside of it, such as a storage
+ * that cannot be reached: an outage of any length then kills no job.
+ */
+export class PostponedJobError extends Error {
+  override readonly name = 'PostponedJobError'
 }

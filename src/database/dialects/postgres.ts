@@ -8,17 +8,19 @@ const connectTimeoutMs = 5_000
  * PostgreSQL through a pool. `bigint` columns arrive as numbers: ours hold times and sizes, which
  * stay below 2^53.
  */
-export function postgresDialect(url: string, onIdleError: (error: Error) => void): Dialect {
+export function postgresDialect(url: string, onBroken: (error: Error) => void): Dialect {
+  const types = new pg.TypeOverrides()
+  types.setTypeParser(pg.types.builtins.INT8, Number)
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     application_name: 'landfall',
-    types: { getTypeParser: typeParser },
+    types,
   })
-  pool.on('error', onIdleError)
+  // A client reports to the pool only while it is idle; one that breaks inside a transaction, between
+  // two statements, would end the process.
+  pool.on('connect', (client) => client.on('error', onBroken))
+  pool.on('error', () => {})
   return new PostgresDialect({ pool })
 }
-
-const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-  oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')

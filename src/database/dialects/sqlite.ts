@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
 import {
   CompiledQuery,
@@ -10,8 +11,10 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from 'kysely'
+import { hasCode } from '../../errors.ts'
 
 const busyTimeoutMs = 10_000
+const busyRetryMs = 10
 
 /**
  * SQLite in one file. A commit is on disk when it returns (`synchronous=FULL`), readers do not wait
@@ -20,16 +23,35 @@ const busyTimeoutMs = 10_000
  * wrote in between, and no timeout helps against that.
  */
 export function sqliteDialect(file: string): Dialect {
-  return new ImmediateSqliteDialect({ database: async () => openDatabase(file) })
+  return new ImmediateSqliteDialect({ database: () => openDatabase(file) })
 }
 
-function openDatabase(file: string): SqliteDatabase.Database {
+async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
   mkdirSync(dirname(file), { recursive: true })
   const database = new SqliteDatabase(file, { timeout: busyTimeoutMs })
-  database.pragma('journal_mode = WAL')
-  database.pragma('synchronous = FULL')
-  database.pragma('foreign_keys = ON')
-  return database
+  try {
+    await switchToWal(database)
+    database.pragma('synchronous = FULL')
+    database.pragma('foreign_keys = ON')
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** SQLite does not apply its busy timeout to this switch, and two processes may open a new file together. */
+async function switchToWal(database: SqliteDatabase.Database): Promise<void> {
+  const deadline = performance.now() + busyTimeoutMs
+  for (;;) {
+    try {
+      database.pragma('journal_mode = WAL')
+      return
+    } catch (error) {
+      if (!hasCode(error, 'SQLITE_BUSY') || performance.now() > deadline) throw error
+      await delay(busyRetryMs)
+    }
+  }
 }
 
 class ImmediateSqliteDialect extends SqliteDialect {

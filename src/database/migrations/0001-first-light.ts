@@ -119,7 +119,7 @@ async function createJobs(db: Kysely<never>): Promise<void> {
   await db.schema
     .createIndex('jobs_to_claim')
     .on('jobs')
-    .columns(['priority desc', 'id'])
+    .columns(['kind', 'priority desc', 'id', 'run_at'])
     .where(sql<SqlBool>`state = 'queued'`)
     .execute()
   await db.schema

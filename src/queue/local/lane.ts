@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import PQueue from 'p-queue'
+import { runAttempt } from './attempt.ts'
+import type { QueueContext } from './context.ts'
+import type { StoredJobHandler } from './handlers.ts'
+import { Loop } from './loop.ts'
+import { RunningAttempt } from './running-attempt.ts'
+import { claim, type LeasedJob, refund } from './transitions.ts'
+
+/**
+ * The jobs of one kind in this process: claims as many as may run at once and runs them. Kinds do
+ * not share a limit, so a slow one never keeps another from being worked on.
+ */
+export class Lane {
+  readonly handler: StoredJobHandler
+  readonly running = new Set<RunningAttempt>()
+  readonly #context: QueueContext
+  readonly #executor: PQueue
+  readonly #loop: Loop
+  #closed = false
+
+  constructor(handler: StoredJobHandler, concurrency: number, context: QueueContext) {
+    this.handler = handler
+    this.#context = context
+    this.#executor = new PQueue({ concurrency })
+    this.#loop = new Loop({
+      everyMs: context.pollMs,
+      work: () => this.#claimWhileFree(),
+      onError: (error) => context.report({ type: 'trouble', doing: 'claim', error }),
+    })
+    this.#executor.addEventListener('next', () => this.#loop.ring())
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  wake(): void {
+    this.#loop.ring()
+  }
+
+  /** Claims no more; resolves when nothing runs any more. */
+  async drain(): Promise<void> {
+    this.#closed = true
+    await this.#loop.stop()
+    await this.#executor.onIdle()
+  }
+
+  async #claimWhileFree(): Promise<void> {
+    const { database, instance, leaseMs, now } = this.#context
+    while (!this.#closed && this.#executor.pending < this.#executor.concurrency) {
+      const leaseUntil = now() + leaseMs
+      const job = await claim(database, {
+        kind: this.handler.kind,
+        holder: instance.holder,
+        token: randomUUID(),
+        now: now(),
+        leaseUntil,
+      })
+      if (!job) return
+      if (this.#closed) await refund(database, job, 'the program stopped')
+      else this.#launch(job, leaseUntil)
+    }
+  }
+
+  #launch(job: LeasedJob, leaseUntil: number): void {
+    const running = new RunningAttempt(this.handler.kind, job, leaseUntil)
+    this.running.add(running)
+    void this.#executor.add(async () => {
+      await runAttempt(running, this.handler, this.#context)
+      this.running.delete(running)
+    })
+  }
+}

@@ -1,0 +1,25 @@
+import { afterEach, beforeEach, describe } from 'vitest'
+import { databaseTargets, type TestDatabase } from '../support/databases.ts'
+import { QueueBench } from '../support/queues.ts'
+import { enqueueSuite } from './queue/enqueue-suite.ts'
+import { leaseSuite } from './queue/lease-suite.ts'
+import { outcomeSuite } from './queue/outcome-suite.ts'
+
+describe.each(databaseTargets)('the queue on $name', (target) => {
+  let opened: TestDatabase
+  let current: QueueBench
+  const bench = () => current
+
+  beforeEach(async () => {
+    opened = await target.create()
+    current = new QueueBench(opened.database)
+  })
+  afterEach(async () => {
+    await current.stop()
+    await opened.cleanup()
+  })
+
+  describe('adding and order', () => enqueueSuite(bench))
+  describe('success, failure and stopping', () => outcomeSuite(bench))
+  describe('leases', () => leaseSuite(bench))
+})

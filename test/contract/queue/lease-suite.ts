@@ -1,0 +1,151 @@
+import { expect, it } from 'vitest'
+import { createInstance } from '../../../src/operations/instance.ts'
+import { PermanentJobError } from '../../../src/queue/contract.ts'
+import { claim } from '../../../src/queue/local/transitions.ts'
+import { aborted, type QueueBench } from '../../support/queues.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const leaseMs = 200
+const gone = createInstance({ host: 'elsewhere' }).holder
+
+/** What holds when a process that runs a job goes silent or away. */
+export function leaseSuite(bench: () => QueueBench): void {
+  /** A job that another process claimed and never finished. */
+  async function abandonedJob(holder: string, imageId = 'one', lasts = leaseMs): Promise<void> {
+    await bench().addImage(bench().create(), imageId)
+    const now = bench().clock.now()
+    const by = { kind: 'image.convert', holder, token: imageId, now } as const
+    await claim(bench().database, { ...by, leaseUntil: now + lasts })
+  }
+
+  it('keeps a job for as long as its process gives signs of life', async () => {
+    const gate = Promise.withResolvers<void>()
+    let runs = 0
+    const queues = [bench().create({ leaseMs }), bench().create({ leaseMs })]
+    for (const queue of queues) {
+      queue.handle({
+        kind: 'image.convert',
+        run() {
+          runs++
+          return gate.promise
+        },
+      })
+      await queue.start()
+    }
+    await bench().addImage(queues[0] ?? bench().create(), 'long')
+    await bench().jobIn('active')
+    for (let step = 0; step < 6; step++) {
+      bench().clock.advance(leaseMs - 50)
+      const until = bench().clock.now() + leaseMs
+      await waitFor(async () => (await bench().job()).lease_until === until, { intervalMs: 5 })
+    }
+    gate.resolve()
+    expect(await bench().jobIn('done')).toMatchObject({ attempts: 1 })
+    expect(runs).toBe(1)
+  })
+
+  it('runs a job again whose lease has run out, and none before', async () => {
+    await abandonedJob(gone, 'expired')
+    await abandonedJob(gone, 'held', leaseMs + 1)
+    bench().clock.advance(leaseMs)
+    const ran: [string, number][] = []
+    const queue = bench().create()
+    queue.handle({
+      kind: 'image.convert',
+      run: async ({ imageId }, { number }) => void ran.push([imageId, number]),
+    })
+    await queue.start()
+    await waitFor(() => bench().reportsOf('done').length === 1)
+    expect(ran).toEqual([['expired', 2]])
+    expect((await bench().jobs()).map((job) => job.state)).toEqual(['done', 'active'])
+    expect(bench().reportsOf('recovered')).toMatchObject([{ holder: gone, attempt: 1 }])
+  })
+
+  it('looks for leases that run out while it works', async () => {
+    await abandonedJob(gone)
+    const queue = bench().create({ leaseMs })
+    queue.handle({ kind: 'image.convert', run: async () => {} })
+    queue.handle({ kind: 'storage.remove', run: async () => {} })
+    await queue.start()
+    await bench().add(queue, 'storage.remove', { keys: [] })
+    await waitFor(() => bench().reportsOf('done').length === 1)
+    bench().clock.advance(leaseMs)
+    expect(await bench().finished()).toMatchObject([{ attempts: 2 }, { attempts: 1 }])
+  })
+
+  it('makes a job dead that used up its attempts by ending its processes', async () => {
+    await abandonedJob(gone)
+    await bench().database.queries.updateTable('jobs').set({ max_attempts: 1 }).execute()
+    bench().clock.advance(leaseMs)
+    const dead: string[] = []
+    const queue = bench().create()
+    queue.handle({
+      kind: 'image.convert',
+      run: async () => {},
+      onDead: async (_trx, { imageId }, reason) => void dead.push(`${imageId}: ${reason}`),
+    })
+    await queue.start()
+    const reason = 'every process that ran it went away'
+    expect(await bench().jobIn('dead')).toMatchObject({ attempts: 1, last_error: reason })
+    expect(dead).toEqual([`one: ${reason}`])
+  })
+
+  it('takes over at once from a process that is provably dead', async () => {
+    const before = createInstance({ pid: 1 })
+    const after = createInstance({ pid: 1 })
+    await abandonedJob(before.holder, 'mine', 3_600_000)
+    await abandonedJob(gone, "another host's", 3_600_000)
+    const queue = bench().create({ instance: after })
+    queue.handle({ kind: 'image.convert', run: async () => {} })
+    await queue.start()
+    await waitFor(() => bench().reportsOf('done').length === 1)
+    expect((await bench().jobs()).map((job) => job.state)).toEqual(['done', 'active'])
+  })
+
+  it('tells a handler that its lease is lost, and does not record how it ends', async () => {
+    const queue = bench().create({ leaseMs })
+    const ended = Promise.withResolvers<void>()
+    queue.handle({
+      kind: 'image.convert',
+      async run(_payload, { signal }) {
+        await aborted(signal)
+        ended.resolve()
+        throw new PermanentJobError('must not be seen')
+      },
+    })
+    await bench().addImage(queue, 'one')
+    await queue.start()
+    await bench().jobIn('active')
+    const theirs = {
+      lease_token: 'theirs',
+      lease_holder: gone,
+      lease_until: Number.MAX_SAFE_INTEGER,
+    }
+    await bench().database.queries.updateTable('jobs').set(theirs).execute()
+    await ended.promise
+    await queue.stop(60_000)
+    expect(await bench().job()).toMatchObject({ state: 'active', last_error: null, ...theirs })
+    expect(bench().reportsOf('lease-lost')).toHaveLength(1)
+  })
+
+  it('changes nothing when a holder ends that does not know it lost its lease', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let runs = 0
+    const queue = bench().create({ leaseMs: 3_600_000, concurrency: { 'image.convert': 1 } })
+    const other = bench().create({ now: () => bench().clock.now() + 7_200_000 })
+    for (const each of [queue, other]) {
+      each.handle({ kind: 'image.convert', run: async () => gates[runs++]?.promise })
+    }
+    await bench().addImage(queue, 'one')
+    await queue.start()
+    await waitFor(() => runs === 1)
+    await other.start()
+    await waitFor(() => runs === 2)
+    const held = await bench().job()
+    gates[0]?.reject(new PermanentJobError('too late'))
+    await waitFor(() => bench().reportsOf('lease-lost').length === 1)
+    expect(await bench().job()).toEqual(held)
+    gates[1]?.resolve()
+    expect(await bench().jobIn('done')).toMatchObject({ attempts: 2 })
+  })
+}
