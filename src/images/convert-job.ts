@@ -1,0 +1,152 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ConversionResult, Converter, Preset } from '../conversion/contract.ts'
+import { requireConvertible, sniff } from '../conversion/sniff.ts'
+import type { Database, Transaction } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
+import { AppError, hasCode, messageOf } from '../errors.ts'
+import { appendEvent } from '../events/outbox.ts'
+import { type JobHandler, type JobQueue, PostponedJobError } from '../queue/contract.ts'
+import type { ObjectStorage } from '../storage/contract.ts'
+import { originalKey, renditionKey } from '../storage/keys.ts'
+import { recordDigest } from '../uploads/ledger.ts'
+import type { Image, Rendition } from './image.ts'
+import { digest, localOriginal, readHead } from './original.ts'
+import { findImage, markFailed, markReady, type Original } from './records.ts'
+import type { WorkDirectories } from './work-directory.ts'
+
+export interface ConvertDependencies {
+  readonly database: Database
+  readonly storage: ObjectStorage
+  readonly queue: JobQueue
+  readonly converter: Converter
+  readonly presets: readonly Preset[]
+  readonly directories: WorkDirectories
+}
+
+type Failure = { readonly code: string; readonly message: string }
+
+/**
+ * Converts one image. Storage keys are deterministic and the records change in one transaction that
+ * asks for `processing`, so running twice, or twice at the same time, comes to the same.
+ *
+ * A file that cannot be converted is a result, not an error: the image is `failed` and the job done.
+ * Trouble with storage, disk or a child process is thrown and tried again.
+ */
+export function convertHandler(dependencies: ConvertDependencies): JobHandler<'image.convert'> {
+  return {
+    kind: 'image.convert',
+    async run({ imageId }, { signal }) {
+      try {
+        await convertIfImage(dependencies, imageId, signal)
+      } catch (error) {
+        throw isOutage(error) ? new PostponedJobError(messageOf(error), { cause: error }) : error
+      }
+    },
+    async onDead(trx, { imageId }) {
+      await fail(trx, imageId, {
+        code: 'conversion-failed',
+        message: 'The image could not be converted after several attempts. The original is safe.',
+      })
+    },
+  }
+}
+
+/** Storage that is away or full says nothing about the image, however long it lasts. */
+function isOutage(error: unknown): boolean {
+  return hasCode(error, 'storage-unavailable', 'storage-full', 'ENOSPC')
+}
+
+async function convertIfImage(
+  dependencies: ConvertDependencies,
+  imageId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, storage } = dependencies
+  const image = await findImage(database.queries, imageId)
+  if (image?.state !== 'processing') return
+  const key = originalKey(imageId)
+  const head = await readHead(storage, key, image.size, signal)
+  const { contentType } = await sniff(head)
+  try {
+    await requireConvertible(head)
+  } catch (error) {
+    // Known from the first bytes, so a film of many gigabytes is not copied to find out.
+    const sha256 = await digest(storage, key, signal)
+    await failOrThrow(database, imageId, error, { sha256, contentType })
+    return
+  }
+  await convert(dependencies, image, contentType, signal)
+}
+
+async function convert(
+  dependencies: ConvertDependencies,
+  image: Image,
+  contentType: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, storage, converter, presets, directories } = dependencies
+  await directories.lend(async (directory) => {
+    const copy = join(directory, 'original')
+    const { path: input, sha256 } = await localOriginal(
+      storage,
+      originalKey(image.id),
+      copy,
+      signal,
+    )
+    const outputDirectory = join(directory, 'renditions')
+    await mkdir(outputDirectory)
+    const original = { sha256, contentType }
+    try {
+      const result = await converter.convert({ input, outputDirectory, presets }, signal)
+      await keep(dependencies, image.id, original, result)
+    } catch (error) {
+      await failOrThrow(database, image.id, error, original)
+    }
+  })
+}
+
+/** Stores the renditions, then says so; renditions of an image deleted meanwhile go again. */
+async function keep(
+  { database, storage, queue }: ConvertDependencies,
+  imageId: string,
+  original: Original,
+  result: ConversionResult,
+): Promise<void> {
+  const renditions: Rendition[] = []
+  for (const { path, sha256, ...rest } of result.renditions) {
+    const key = renditionKey(imageId, rest.preset, rest.format)
+    await storage.putFile(key, path, rest.contentType)
+    renditions.push({ ...rest, key, etag: sha256 })
+  }
+  await database.transaction(async (trx) => {
+    if (await markReady(trx, imageId, original, result, renditions)) {
+      await recordDigest(trx, imageId, original.sha256)
+      await appendEvent(trx, 'image.ready', imageId, { renditions: renditions.length })
+    } else if (!(await findImage(trx, imageId))) {
+      await queue.enqueue(trx, 'storage.remove', { keys: renditions.map(({ key }) => key) })
+    }
+  })
+}
+
+/** Failures of the file itself are a result: no retry can help them. */
+async function failOrThrow(
+  database: Database,
+  imageId: string,
+  error: unknown,
+  original: Original,
+): Promise<void> {
+  if (!(error instanceof AppError && error.status === 422)) throw error
+  await database.transaction((trx) => fail(trx, imageId, error, original))
+}
+
+async function fail(
+  trx: Transaction<Schema>,
+  imageId: string,
+  failure: Failure,
+  original?: Original,
+): Promise<void> {
+  if (!(await markFailed(trx, imageId, failure, original))) return
+  if (original) await recordDigest(trx, imageId, original.sha256)
+  await appendEvent(trx, 'image.failed', imageId, { code: failure.code })
+}

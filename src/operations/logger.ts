@@ -1,0 +1,15 @@
+import { type Logger, pino } from 'pino'
+import pretty from 'pino-pretty'
+
+export type { Logger } from 'pino'
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** JSON lines on standard output, or readable text when that is a terminal. */
+export function createLogger(level: LogLevel): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  return process.stdout.isTTY
+    ? pino(options, pretty({ sync: true, ignore: 'event', translateTime: 'SYS:HH:MM:ss' }))
+    : pino(options)
+}
