@@ -1,0 +1,180 @@
+/** Where the parts are joined: from a configuration to an application that starts and stops. */
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { localUser, openAuthenticator } from './auth/principal.ts'
+import type { Config } from './config.ts'
+import { createConverter } from './conversion/pool.ts'
+import { defaultPresets } from './conversion/presets.ts'
+import { type Database, openDatabase } from './database/database.ts'
+import { migrate } from './database/migrate.ts'
+import { createApp } from './http/app.ts'
+import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
+import { createViews } from './http/views.ts'
+import { convertHandler } from './images/convert-job.ts'
+import { imageListener } from './images/upload-listener.ts'
+import { createWorkDirectories } from './images/work-directory.ts'
+import { createHealth } from './operations/health.ts'
+import { createInstance } from './operations/instance.ts'
+import { createLogger, type Logger } from './operations/logger.ts'
+import { shutDown } from './operations/shutdown.ts'
+import type { JobQueue } from './queue/contract.ts'
+import { createLocalQueue } from './queue/local/local-queue.ts'
+import { logReport } from './queue/log-report.ts'
+import type { Storage } from './storage/contract.ts'
+import { createDiskStorage } from './storage/disk/disk-storage.ts'
+import { createS3Storage } from './storage/s3/s3-storage.ts'
+import { createFinish } from './uploads/finish.ts'
+import { createReceive } from './uploads/receive.ts'
+import { createReconciler } from './uploads/reconcile.ts'
+import { createRemoveUpload, discardHandler, removeObjectsHandler } from './uploads/remove.ts'
+import { createTusHandler } from './uploads/tus/server.ts'
+import { createWriters } from './uploads/writers.ts'
+
+export interface Application {
+  /** Resolves once it listens. @throws AppError, with one line for the operator, when it cannot. */
+  start(): Promise<void>
+  /** Stops in phases, each with a limit. Returns whether all of them came to their end. */
+  stop(): Promise<boolean>
+}
+
+/** What every part stands on. */
+interface Base {
+  readonly config: Config
+  readonly logger: Logger
+  readonly database: Database
+  readonly storage: Storage
+  readonly queue: JobQueue
+}
+
+/** Builds the application. Nothing is opened or started before `start`. */
+export function compose(config: Config): Application {
+  const logger = createLogger(config.operations.logLevel)
+  const instance = createInstance()
+  const database = openDatabase(config.database, (error) =>
+    logger.warn({ err: error }, 'an idle database connection broke'),
+  )
+  const storage = openStorage(config)
+  const queue = createLocalQueue({
+    database,
+    instance,
+    concurrency: { 'image.convert': config.conversion.concurrency },
+    report: (report) => logReport(logger, report),
+  })
+  const base: Base = { config, logger, database, storage, queue }
+  const uploads = composeUploads(base)
+  const http = composeHttp(base, uploads)
+  const converter = createConverter({ ...config.conversion, logger })
+  const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
+
+  queue.handle(
+    convertHandler({ database, storage, queue, converter, presets: defaultPresets, directories }),
+  )
+  queue.handle(discardHandler(storage))
+  queue.handle(removeObjectsHandler(storage))
+
+  return {
+    async start() {
+      await storage.check()
+      await database.check()
+      await migrate(database)
+      await directories.sweep()
+      await queue.start()
+      uploads.reconciler.start()
+      const url = await http.listen(config.http.port, config.http.host)
+      announce(base, url)
+    },
+    async stop() {
+      logger.info('stopping: what is under way is brought to a safe place')
+      const clean = await shutDown(
+        [
+          { name: 'accept no more', limitMs: 1_000, run: async () => http.stopAccepting() },
+          {
+            name: 'let uploads record what they have',
+            limitMs: 15_000,
+            run: uploads.writers.drain,
+          },
+          { name: 'finish uploads', limitMs: 10_000, run: uploads.reconciler.stop },
+          { name: 'finish jobs', limitMs: 30_000, run: () => queue.stop(25_000) },
+          { name: 'close connections', limitMs: 2_000, run: http.close },
+          { name: 'end conversions', limitMs: 5_000, run: () => converter.close() },
+          { name: 'close storage', limitMs: 2_000, run: () => storage.close() },
+          { name: 'close the database', limitMs: 5_000, run: () => database.close() },
+        ],
+        logger,
+      )
+      logger.info({ clean }, 'stopped')
+      return clean
+    },
+  }
+}
+
+function composeUploads({ config, logger, database, storage, queue }: Base) {
+  const listener = imageListener(queue)
+  const finish = createFinish({ database, storage, queue, listener })
+  const remove = createRemoveUpload({ database, queue, listener })
+  const writers = createWriters()
+  const receive = createReceive({ database, storage, writers, finish })
+  const tus = createTusHandler(
+    { database, receive, writers, finish, remove, owner: localUser, logger },
+    {
+      path: uploadPath,
+      maxSize: config.uploads.maxSize,
+      publicUrl: config.http.publicUrl,
+      corsOrigins: config.http.corsOrigins,
+    },
+  )
+  return { tus, remove, writers, reconciler: createReconciler(database, finish, logger) }
+}
+
+function composeHttp(
+  { config, logger, database, storage }: Base,
+  uploads: ReturnType<typeof composeUploads>,
+): HttpServer {
+  const { publicUrl = '', corsOrigins } = config.http
+  const app = createApp({
+    authenticator: openAuthenticator(),
+    logger,
+    queries: database.queries,
+    storage,
+    removeUpload: uploads.remove,
+    views: createViews(publicUrl),
+    presetNames: new Set(defaultPresets.map(({ name }) => name)),
+    health: createHealth({ database: () => database.check(), storage: () => storage.ping() }),
+    config: clientConfig(config),
+    corsOrigins,
+    version,
+  })
+  return createHttpServer({ logger, uploads: uploads.tus, app })
+}
+
+/** What clients do well to use: chunks that common proxies let through, and tries for a minute. */
+function clientConfig({ http: { publicUrl = '' }, uploads: { maxSize } }: Config) {
+  return {
+    uploadUrl: `${publicUrl}${uploadPath}`,
+    maxUploadSize: maxSize,
+    chunkSize: 64 * 2 ** 20,
+    retryDelays: [0, 1_000, 3_000, 5_000, 10_000, 20_000, 20_000],
+    presets: defaultPresets.map(({ name, width, height, formats }) => ({
+      name,
+      width,
+      height,
+      formats: [...formats],
+    })),
+  }
+}
+
+function openStorage({ storage: { bucket, ...s3 }, dataDirectory }: Config): Storage {
+  return bucket
+    ? createS3Storage({ bucket, ...s3 })
+    : createDiskStorage(join(dataDirectory, 'objects'))
+}
+
+function announce({ logger, storage, database }: Base, url: string): void {
+  const [objects, records, off] = [storage.describe(), database.describe(), ['auth']]
+  logger.info(
+    { event: 'listening', url, storage: objects, database: records, off },
+    `landfall ${version} listens on ${url}; objects: ${objects}; records: ${records}; off: ${off.join(', ')}`,
+  )
+}
+
+const { version }: { version: string } = createRequire(import.meta.url)('../package.json')

@@ -1,0 +1,23 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { AppError } from '../errors.ts'
+import type { HttpEnvironment } from './context.ts'
+import { notFound, problemResponse } from './problem.ts'
+
+/** A router whose parameters are checked against their schemas, with problem documents for misfits. */
+export function createRouter(): OpenAPIHono<HttpEnvironment> {
+  return new OpenAPIHono<HttpEnvironment>({ defaultHook: refuseInvalid })
+}
+
+interface Validation {
+  readonly target: string
+  readonly success: boolean
+  readonly error?: { readonly issues: ReadonlyArray<{ path: PropertyKey[]; message: string }> }
+}
+
+/** A path that does not fit, such as an id that cannot be one, is simply not there. */
+function refuseInvalid({ target, success, error }: Validation): Response | undefined {
+  if (success) return undefined
+  if (target === 'param') return problemResponse(notFound('page'))
+  const reasons = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
+  return problemResponse(new AppError('bad-request', 400, reasons.join('; ')))
+}

@@ -1,0 +1,49 @@
+import { createRoute, type z } from '@hono/zod-openapi'
+import type { Health } from '../../operations/health.ts'
+import { json } from '../responses.ts'
+import { createRouter } from '../router.ts'
+import { configSchema, healthSchema } from '../schemas.ts'
+
+export interface ServiceRouteDependencies {
+  readonly health: Health
+  readonly config: z.infer<typeof configSchema>
+}
+
+const readConfig = createRoute({
+  method: 'get',
+  path: '/v1/config',
+  summary: 'Limits, and what clients do well to use',
+  responses: { 200: json(configSchema, 'The limits') },
+})
+
+const healthz = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether the process is alive',
+  responses: { 200: json(healthSchema, 'It is') },
+})
+
+const readyz = createRoute({
+  method: 'get',
+  path: '/readyz',
+  summary: 'Whether it can take work: database and storage answer, and it is not stopping',
+  responses: { 200: json(healthSchema, 'It can'), 503: json(healthSchema, 'It cannot') },
+})
+
+export function serviceRoutes({ health, config }: ServiceRouteDependencies) {
+  const app = createRouter()
+
+  app.openapi(readConfig, (c) => c.json(config, 200))
+
+  app.openapi(healthz, (c) => c.json({ status: 'ok' as const, checks: {} }, 200))
+
+  app.openapi(readyz, async (c) => {
+    const { ready, checks } = await health.report()
+    c.header('Cache-Control', 'no-store')
+    return ready
+      ? c.json({ status: 'ok' as const, checks }, 200)
+      : c.json({ status: 'unavailable' as const, checks }, 503)
+  })
+
+  return app
+}

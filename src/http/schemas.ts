@@ -1,0 +1,96 @@
+/** What the API answers with. The same schemas describe it in the OpenAPI document. */
+import { z } from '@hono/zod-openapi'
+
+const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
+const time = z.iso.datetime()
+const bytes = z.int().min(0)
+const pixels = z.int().min(1)
+
+const failureSchema = z
+  .object({ code: z.string(), message: z.string() })
+  .openapi('Failure', { description: 'A stable code, and what to tell a person.' })
+
+const renditionSchema = z
+  .object({
+    preset: z.string(),
+    format: z.string(),
+    width: pixels,
+    height: pixels,
+    size: bytes,
+    url: z.string(),
+  })
+  .openapi('Rendition')
+
+export const imageStateSchema = z.enum(['processing', 'ready', 'failed'])
+
+export const imageSchema = z
+  .object({
+    id,
+    state: imageStateSchema,
+    error: failureSchema.optional(),
+    filename: z.string().nullable(),
+    contentType: z.string().nullable(),
+    format: z.string().nullable(),
+    size: bytes,
+    width: pixels.nullable(),
+    height: pixels.nullable(),
+    sha256: z.string().nullable().openapi({ description: "Of the original's bytes, in hex." }),
+    thumbhash: z.string().nullable().openapi({ description: 'ThumbHash, base64.' }),
+    color: z.string().nullable().openapi({ description: 'Dominant colour.', example: '#7a8b99' }),
+    exif: z.record(z.string(), z.unknown()).nullable().openapi({
+      description: 'What the camera wrote, without places and serial numbers.',
+    }),
+    createdAt: time,
+    contentUrl: z.string().openapi({ description: 'The original.' }),
+    renditions: z.array(renditionSchema),
+  })
+  .openapi('Image')
+
+export const uploadSchema = z
+  .object({
+    id,
+    state: z.enum(['receiving', 'assembling', 'stored', 'failed']),
+    error: failureSchema.optional(),
+    length: bytes.nullable().openapi({ description: 'Null while the client has not said.' }),
+    offset: bytes.openapi({ description: 'Bytes that are safe.' }),
+    filename: z.string().nullable(),
+    contentType: z.string().nullable(),
+    sha256: z.string().nullable(),
+    createdAt: time,
+    storedAt: time.nullable(),
+    contentUrl: z.string().nullable().openapi({ description: 'Where the bytes are, once stored.' }),
+    image: z
+      .object({ state: imageStateSchema, error: failureSchema.optional() })
+      .nullable()
+      .openapi({ description: 'What became of it as an image; null until it is stored.' }),
+  })
+  .openapi('Upload')
+
+export const configSchema = z
+  .object({
+    uploadUrl: z.string(),
+    maxUploadSize: bytes,
+    chunkSize: bytes.openapi({
+      description: 'Bytes to send in one request: what proxies in between commonly let through.',
+    }),
+    retryDelays: z.array(z.int()).openapi({ description: 'Milliseconds between tries.' }),
+    presets: z.array(
+      z.object({ name: z.string(), width: pixels, height: pixels, formats: z.array(z.string()) }),
+    ),
+  })
+  .openapi('Config')
+
+export const healthSchema = z
+  .object({ status: z.enum(['ok', 'unavailable']), checks: z.record(z.string(), z.string()) })
+  .openapi('Health')
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+}
+
+export const idParameter = z.object({ id: id.openapi({ param: { name: 'id', in: 'path' } }) })
+
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(200).optional(),
+})

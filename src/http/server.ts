@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { pinoHttp } from 'pino-http'
+import { AppError, hasCode, messageOf } from '../errors.ts'
+import type { Logger } from '../operations/logger.ts'
+
+/** Where uploads are sent to; the protocols take over below it, except for GET. */
+export const uploadPath = '/files'
+
+/** A connection on which nothing has moved for so long is given up. */
+const idleMs = 120_000
+
+type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+export interface HttpServerDependencies {
+  readonly logger: Logger
+  readonly uploads: RequestHandler
+  readonly app: Pick<Hono, 'fetch'>
+}
+
+export interface HttpServer {
+  /** Resolves with the address in use. @throws AppError that names the setting when it cannot listen. */
+  listen(port: number, host: string): Promise<string>
+  /** Takes no new connections and turns away new uploads on those there are. */
+  stopAccepting(): void
+  /** Ends what connections are left. */
+  close(): Promise<void>
+}
+
+/** One server for both: bytes of uploads go to the protocols untouched, everything else to Hono. */
+export function createHttpServer({ logger, uploads, app }: HttpServerDependencies): HttpServer {
+  const log = requestLog(logger)
+  const api = getRequestListener(app.fetch)
+  let stopping = false
+
+  const server = createServer((request, response) => {
+    log(request, response)
+    if (stopping) response.setHeader('Connection', 'close')
+    if (!isUpload(request)) return api(request, response)
+    if (stopping) return turnAway(request, response)
+    uploads(request, response).catch((error) => fail(error, response, logger))
+  })
+  // An upload may take hours; only silence ends it.
+  server.requestTimeout = 0
+  server.timeout = idleMs
+
+  return {
+    listen: (port, host) => listen(server, port, host),
+    stopAccepting() {
+      stopping = true
+      server.close()
+      server.closeIdleConnections()
+    },
+    async close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function isUpload({ url = '', method }: IncomingMessage): boolean {
+  const [path = ''] = url.split('?', 1)
+  return method !== 'GET' && (path === uploadPath || path.startsWith(`${uploadPath}/`))
+}
+
+/** tus clients answer 423 on HEAD and 503 on the rest with another try, and then resume. */
+function turnAway({ method }: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(method === 'HEAD' ? 423 : 503, {
+    'Retry-After': '2',
+    'Tus-Resumable': '1.0.0',
+  })
+  response.end()
+}
+
+function fail(error: unknown, response: ServerResponse, logger: Logger): void {
+  logger.error({ err: error }, 'an upload request failed unexpectedly')
+  if (response.headersSent) response.destroy()
+  else response.writeHead(500, { Connection: 'close' }).end()
+}
+
+function requestLog(logger: Logger) {
+  return pinoHttp({
+    logger,
+    genReqId(request, response) {
+      const given = request.headers['x-request-id']
+      const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
+      response.setHeader('X-Request-Id', id)
+      return id
+    },
+    customLogLevel: (_, response, error) =>
+      error || response.statusCode >= 500 ? 'warn' : response.statusCode >= 400 ? 'info' : 'debug',
+    serializers: {
+      req: ({ id, method, url, remoteAddress }) => ({ id, method, url, remoteAddress }),
+      res: ({ statusCode }) => ({ statusCode }),
+    },
+  })
+}
+
+async function listen(server: Server, port: number, host: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(port, host, resolve)
+  try {
+    await promise
+  } catch (error) {
+    const setting = hasCode(error, 'EADDRINUSE', 'EACCES') ? `PORT=${port}` : `HOST=${host}`
+    throw new AppError(
+      'cannot-listen',
+      500,
+      `${setting}: cannot listen there (${messageOf(error)})`,
+      { cause: error },
+    )
+  } finally {
+    server.off('error', reject)
+  }
+  const address = server.address()
+  const actual = typeof address === 'object' && address ? address.port : port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`
+}

@@ -1,0 +1,35 @@
+import { parseHttpUrl, parseInteger, type Setting } from '../settings.ts'
+
+export const httpSettings = {
+  port: {
+    name: 'PORT',
+    default: '8080',
+    expected: 'a port number from 0 (any free one) to 65535',
+    description: 'Where it listens.',
+    parse: parseInteger(0, 65_535),
+  } satisfies Setting<number>,
+  host: {
+    name: 'HOST',
+    default: '127.0.0.1',
+    expected: 'an address or host name of this machine',
+    description: 'The address it listens on; the container sets `0.0.0.0`.',
+    parse: (raw) => (/^[\w.:-]+$/.test(raw) ? raw : undefined),
+  } satisfies Setting<string>,
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    expected: 'an http or https URL',
+    description: 'What clients call this server; unset: the URLs in answers are relative.',
+    parse: parseHttpUrl,
+  } satisfies Setting<string>,
+  corsOrigins: {
+    name: 'CORS_ORIGINS',
+    expected: 'origins such as https://app.example.com, separated by commas',
+    description: 'Web origins that may call this server; unset: any.',
+    parse: parseOrigins,
+  } satisfies Setting<string[]>,
+}
+
+function parseOrigins(raw: string): string[] | undefined {
+  const origins = raw.split(',').map((part) => part.trim())
+  return origins.every((origin) => URL.parse(origin)?.origin === origin) ? origins : undefined
+}

@@ -1,0 +1,62 @@
+import type { z } from '@hono/zod-openapi'
+import { publicExif } from '../conversion/exif.ts'
+import type { Image, Rendition } from '../images/image.ts'
+import type { Upload } from '../uploads/upload.ts'
+import type { imageSchema, uploadSchema } from './schemas.ts'
+
+export type ImageView = z.infer<typeof imageSchema>
+export type UploadView = z.infer<typeof uploadSchema>
+
+/** Turns records into what clients see. `base` goes before every URL: the public URL, or nothing. */
+export function createViews(base: string) {
+  const contentUrl = (id: string) => `${base}/v1/uploads/${id}/content`
+
+  const renditionView = ({ id, renditions }: Image, rendition: Rendition) => {
+    const { preset, format, width, height, size } = rendition
+    const alone = renditions.filter((other) => other.preset === preset).length === 1
+    const url = `${base}/v1/images/${id}/${preset}${alone ? '' : `?format=${format}`}`
+    return { preset, format, width, height, size, url }
+  }
+
+  return {
+    image: (image: Image): ImageView => ({
+      id: image.id,
+      state: image.state,
+      ...(image.error && { error: image.error }),
+      filename: image.filename ?? null,
+      contentType: image.contentType ?? null,
+      format: image.format ?? null,
+      size: image.size,
+      width: image.width ?? null,
+      height: image.height ?? null,
+      sha256: image.sha256 ?? null,
+      thumbhash: image.thumbhash ?? null,
+      color: image.color ?? null,
+      exif: publicExif(image.exif) ?? null,
+      createdAt: timeView(image.createdAt),
+      contentUrl: contentUrl(image.id),
+      renditions: image.renditions.map((rendition) => renditionView(image, rendition)),
+    }),
+
+    upload: (upload: Upload, image: Image | undefined): UploadView => ({
+      id: upload.id,
+      state: upload.state,
+      ...(upload.failure && { error: { code: 'upload-failed', message: upload.failure } }),
+      length: upload.length ?? null,
+      offset: upload.offset,
+      filename: upload.filename ?? null,
+      contentType: image?.contentType ?? upload.contentType ?? null,
+      sha256: upload.sha256 ?? null,
+      createdAt: timeView(upload.createdAt),
+      storedAt: upload.storedAt === undefined ? null : timeView(upload.storedAt),
+      contentUrl: upload.state === 'stored' ? contentUrl(upload.id) : null,
+      image: image ? { state: image.state, ...(image.error && { error: image.error }) } : null,
+    }),
+  }
+}
+
+export type Views = ReturnType<typeof createViews>
+
+function timeView(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

@@ -1,0 +1,98 @@
+import { pino } from 'pino'
+import { openAuthenticator } from '../../src/auth/principal.ts'
+import type { Database } from '../../src/database/database.ts'
+import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
+import { type AppDependencies, createApp } from '../../src/http/app.ts'
+import { createViews } from '../../src/http/views.ts'
+import { imageListener } from '../../src/images/upload-listener.ts'
+import type { Storage } from '../../src/storage/contract.ts'
+import { originalKey, renditionKey } from '../../src/storage/keys.ts'
+import { createUpload, markStored } from '../../src/uploads/ledger.ts'
+import { createRemoveUpload } from '../../src/uploads/remove.ts'
+import type { NewUpload } from '../../src/uploads/upload.ts'
+import { idleQueue, newUpload, wholeUpload } from './uploads.ts'
+
+/** The API over a database and a storage, without a socket. */
+export function testApp(
+  database: Database,
+  storage: Storage,
+  given: Partial<AppDependencies> = {},
+) {
+  const queue = idleQueue()
+  return createApp({
+    authenticator: openAuthenticator(),
+    logger: pino({ level: 'silent' }),
+    queries: database.queries,
+    storage,
+    removeUpload: createRemoveUpload({ database, queue, listener: imageListener(queue) }),
+    views: createViews(''),
+    presetNames: new Set(['thumb', 'large']),
+    health: { report: async () => ({ ready: true, checks: { database: 'ok' } }) },
+    config: { uploadUrl: '/files', maxUploadSize: 1, chunkSize: 1, retryDelays: [], presets: [] },
+    corsOrigins: undefined,
+    version: '0.0.0',
+    ...given,
+  })
+}
+
+/** A stored upload with its bytes. */
+export async function storedUpload(
+  database: Database,
+  storage: Storage,
+  content: Buffer,
+  given: Partial<NewUpload> = {},
+): Promise<string> {
+  const id = await wholeUpload(database, { ...given, length: content.length })
+  await storage.put(originalKey(id), content, 'application/octet-stream')
+  await database.transaction((trx) => markStored(trx, id))
+  return id
+}
+
+/** An upload of which not all bytes are there. */
+export async function unfinishedUpload(database: Database): Promise<string> {
+  const upload = newUpload()
+  await createUpload(database.queries, upload)
+  return upload.id
+}
+
+/** The image record of a stored upload. */
+export async function imageOf(
+  { queries }: Database,
+  id: string,
+  given: Partial<ImagesTable> = {},
+): Promise<void> {
+  await queries
+    .insertInto('images')
+    .values({ id, owner: 'local', state: 'processing', size: 10, created_at: Date.now(), ...given })
+    .execute()
+}
+
+/** A rendition with its bytes. */
+export async function renditionOf(
+  { queries }: Database,
+  storage: Storage,
+  id: string,
+  preset: string,
+  format: string,
+  given: Partial<RenditionsTable> = {},
+): Promise<Buffer> {
+  const bytes = Buffer.from(`the ${preset} as ${format}`)
+  const key = renditionKey(id, preset, format)
+  await storage.put(key, bytes, `image/${format}`)
+  await queries
+    .insertInto('renditions')
+    .values({
+      image_id: id,
+      preset,
+      format,
+      content_type: `image/${format}`,
+      width: 320,
+      height: 200,
+      size: bytes.length,
+      storage_key: key,
+      etag: `etag-of-${preset}-${format}`,
+      ...given,
+    })
+    .execute()
+  return bytes
+}

@@ -1,0 +1,63 @@
+import { availableParallelism } from 'node:os'
+import { describe, expect, it } from 'vitest'
+import { loadConfig, settingGroups } from '../../src/config.ts'
+
+describe('the configuration', () => {
+  it('needs no setting at all', () => {
+    expect(loadConfig({})).toMatchObject({
+      http: { port: 8080, host: '127.0.0.1' },
+      database: { kind: 'sqlite', file: 'data/landfall.db' },
+      storage: { bucket: undefined },
+      conversion: { concurrency: availableParallelism() },
+    })
+  })
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(loadConfig({ PORT: '', S3_BUCKET: ' ' })).toMatchObject({
+      http: { port: 8080 },
+      storage: { bucket: undefined },
+    })
+  })
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'example.com'])(
+    'leaves authentication off on %s only when asked for it twice',
+    (HOST) => {
+      expect(() => loadConfig({ HOST })).toThrow('AUTH=off: expected off,off while HOST=')
+      expect(() => loadConfig({ HOST, AUTH: 'off' })).toThrow('AUTH=off')
+      expect(loadConfig({ HOST, AUTH: 'off,off' }).http.host).toBe(HOST)
+    },
+  )
+
+  it.each(['127.0.0.1', '127.9.9.9', 'localhost', '::1'])(
+    'knows %s for a loopback address',
+    (HOST) => {
+      expect(loadConfig({ HOST }).http.host).toBe(HOST)
+    },
+  )
+
+  it('does not store on disk what was meant for a bucket', () => {
+    expect(() => loadConfig({ S3_ENDPOINT: 'http://127.0.0.1:9000' })).toThrow(
+      'S3_ENDPOINT=http://127.0.0.1:9000: expected S3_BUCKET to be set as well',
+    )
+  })
+
+  it('shows no password of a database URL it cannot use', () => {
+    const load = () => loadConfig({ DATABASE_URL: 'mysql://landfall:s3cret@127.0.0.1/db' })
+    expect(load).toThrow('DATABASE_URL=mysql://landfall:***@127.0.0.1/db: expected postgres://')
+    expect(load).not.toThrow('s3cret')
+  })
+
+  it('takes web origins as origins and nothing more', () => {
+    const origins = 'https://a.example, http://127.0.0.1:3000'
+    expect(loadConfig({ CORS_ORIGINS: origins }).http.corsOrigins).toHaveLength(2)
+    expect(() => loadConfig({ CORS_ORIGINS: 'https://a.example/path' })).toThrow('CORS_ORIGINS')
+  })
+
+  it('has one declaration for each setting, with a default that is valid', () => {
+    const settings = settingGroups.flatMap((group) => Object.values(group))
+    expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)
+    for (const { default: value, parse } of settings) {
+      if (value !== undefined) expect(parse(value)).toBeDefined()
+    }
+  })
+})
