@@ -1,0 +1,21 @@
+export interface BenchOptions {
+  /** Bytes of one upload. */
+  readonly size: number
+  /** How often each contestant is measured. */
+  readonly rounds: number
+}
+
+export interface Lane {
+  readonly name: string
+  /** One line: what is measured, and how. */
+  readonly description: string
+  /** Measures and prints. */
+  run(options: BenchOptions): Promise<void>
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
+  return (lower + upper) / 2
+}

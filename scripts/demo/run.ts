@@ -1,0 +1,25 @@
+/** `npm run demo [-- --s3]`: the main job, end to end, on a connection that keeps breaking. */
+import { parseArgs } from 'node:util'
+import { demo } from './demo.ts'
+
+const limitMs = 5 * 60_000
+const { values } = parseArgs({ options: { s3: { type: 'boolean', default: false } } })
+
+try {
+  await using resources = new AsyncDisposableStack()
+  await Promise.race([demo({ s3: values.s3, resources }), interruption()])
+  console.log('\nDone.')
+} catch (error) {
+  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}
+process.exit()
+
+function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => reject(new Error(`interrupted by ${signal}`)))
+  }
+  setTimeout(() => reject(new Error(`not done after ${limitMs / 60_000} minutes`)), limitMs)
+  return promise
+}

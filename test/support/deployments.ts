@@ -1,0 +1,49 @@
+/** The ways Landfall can be set up: where objects lie, and where metadata lies. */
+import { freshDatabase } from './fresh-databases.ts'
+import { type Program, startProgram } from './program.ts'
+import { startS3 } from './s3.ts'
+
+export interface Deployment extends AsyncDisposable {
+  readonly dataDir: string
+  /** Starts the program; again and again on the same data, if need be. */
+  start(): Promise<Program>
+}
+
+export interface DeploymentKind {
+  readonly name: string
+  create(): Promise<Deployment>
+}
+
+const storages = ['disk', 's3'] as const
+const databases = ['sqlite', 'postgres'] as const
+
+/** What acceptance tests loop over: `describe.each(deploymentKinds)('… on $name', …)`. */
+export const deploymentKinds: readonly DeploymentKind[] = storages.flatMap((storage) =>
+  databases.map((database) => ({
+    name: `${storage} and ${database}`,
+    create: () => deploy(storage, database),
+  })),
+)
+
+async function deploy(
+  storage: (typeof storages)[number],
+  databaseKind: (typeof databases)[number],
+): Promise<Deployment> {
+  const resources = new AsyncDisposableStack()
+  try {
+    const s3 = storage === 's3' ? await startS3() : undefined
+    resources.defer(async () => s3?.close())
+    const database = await freshDatabase[databaseKind]()
+    resources.defer(() => database.remove())
+    const dataDir = database.directory
+    const env = { ...s3?.env, ...database.environment }
+    return {
+      dataDir,
+      start: async () => resources.use(await startProgram({ env, dataDir })),
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    }
+  } catch (error) {
+    await resources.disposeAsync()
+    throw error
+  }
+}
