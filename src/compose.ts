@@ -51,7 +51,7 @@ export function compose(config: Config): Application {
   const logger = createLogger(config.operations.logLevel)
   const instance = createInstance()
   const database = openDatabase(config.database, (error) =>
-    logger.warn({ err: error }, 'an idle database connection broke'),
+    logger.warn({ err: error }, 'a database connection broke'),
   )
   const storage = openStorage(config)
   const queue = createLocalQueue({
