@@ -5,7 +5,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev && npm cache clean --force
 
 FROM node:24-bookworm-slim
-# libheif-examples decodes HEIC photos, tini reaps what conversions leave and passes signals on.
+# libheif-examples reads HEIC, which sharp's own build cannot; tini reaps what conversions leave
+# and passes signals on.
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends libheif-examples tini \
   && rm -rf /var/lib/apt/lists/*

@@ -11,6 +11,7 @@ export const uploadPath = '/files'
 
 /** A connection on which nothing has moved for so long is given up. */
 const idleMs = 120_000
+const keepAliveMs = 65_000
 
 type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
@@ -45,6 +46,8 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
   // An upload may take hours; only silence ends it.
   server.requestTimeout = 0
   server.timeout = idleMs
+  // Longer than load balancers keep theirs, so that none sends into a connection that is closing.
+  server.keepAliveTimeout = keepAliveMs
 
   return {
     listen: (port, host) => listen(server, port, host),

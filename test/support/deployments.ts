@@ -1,10 +1,15 @@
 /** The ways Landfall can be set up: where objects lie, and where metadata lies. */
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { freshDatabase } from './fresh-databases.ts'
 import { type Program, startProgram } from './program.ts'
 import { startS3 } from './s3.ts'
 
 export interface Deployment extends AsyncDisposable {
   readonly dataDir: string
+  /** The keys of all objects in storage, also of unfinished ones, sorted. */
+  storedKeys(): Promise<string[]>
   /** Starts the program; again and again on the same data, if need be. */
   start(): Promise<Program>
 }
@@ -39,11 +44,27 @@ async function deploy(
     const env = { ...s3?.env, ...database.environment }
     return {
       dataDir,
+      storedKeys: () => s3?.listKeys() ?? filesUnder(join(dataDir, 'objects')),
       start: async () => resources.use(await startProgram({ env, dataDir })),
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     }
   } catch (error) {
     await resources.disposeAsync()
+    throw error
+  }
+}
+
+/** Looks again when the program removes a directory in the middle of it. */
+async function filesUnder(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+      .sort()
+  } catch (error) {
+    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (gone && existsSync(directory)) return filesUnder(directory)
     throw error
   }
 }
