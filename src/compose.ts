@@ -78,9 +78,10 @@ export function compose(config: Config): Application {
       await database.check()
       await migrate(database)
       await directories.sweep()
+      // Before any work is taken on: a port in use is found out without having begun anything.
+      const url = await http.listen(config.http.port, config.http.host)
       await queue.start()
       uploads.reconciler.start()
-      const url = await http.listen(config.http.port, config.http.host)
       announce(base, url)
     },
     async stop() {

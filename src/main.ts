@@ -8,16 +8,22 @@ const exitFailure = 1
 const exitInterrupted = 130
 
 async function run(): Promise<void> {
-  const application = await compose(loadConfig())
-  stopOnSignals(application)
-  await application.start()
+  const application = compose(loadConfig())
+  const stopping = stopOnSignals(application)
+  try {
+    await application.start()
+  } catch (error) {
+    // Stopping takes away what starting was about to use.
+    if (!stopping.aborted) throw error
+  }
 }
 
-function stopOnSignals(application: Application): void {
-  let stopping = false
+/** The first signal stops the application in its phases, the second ends the program at once. */
+function stopOnSignals(application: Application): AbortSignal {
+  const stopping = new AbortController()
   const onSignal = () => {
-    if (stopping) process.exit(exitInterrupted)
-    stopping = true
+    if (stopping.signal.aborted) process.exit(exitInterrupted)
+    stopping.abort()
     application.stop().then(
       (clean) => process.exit(clean ? 0 : exitFailure),
       () => process.exit(exitFailure),
@@ -25,14 +31,18 @@ function stopOnSignals(application: Application): void {
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  return stopping.signal
+}
+
+/** One line for what the operator can put right, everything there is for what nobody foresaw. */
+function describe(error: unknown): string {
+  if (error instanceof AppError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 try {
   await run()
 } catch (error) {
-  const known = error instanceof AppError
-  process.stderr.write(
-    `landfall: ${known ? error.message : error instanceof Error ? error.stack : error}\n`,
-  )
-  process.exit(known ? exitUnusable : exitFailure)
+  process.stderr.write(`landfall: ${describe(error)}\n`)
+  process.exit(error instanceof AppError ? exitUnusable : exitFailure)
 }
