@@ -24,7 +24,7 @@ export const httpSettings = {
   corsOrigins: {
     name: 'CORS_ORIGINS',
     expected: 'origins such as https://app.example.com, separated by commas',
-    description: 'Web origins that may call this server; unset: any.',
+    description: 'Web origins that may call this server; unset: every one.',
     parse: parseOrigins,
   } satisfies Setting<string[]>,
 }
