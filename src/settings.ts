@@ -34,8 +34,9 @@ export class SettingError extends AppError {
   }
 }
 
+/** Whatever stands before the last @ may be a password, also where the URL is mistyped. */
 function withoutPassword(value: string): string {
-  return value.replace(/(:\/\/[^:/@\s]*):[^@\s]*@/, '$1:***@')
+  return value.replace(/^(\w+:\/\/)?.*@/s, '$1***@')
 }
 
 /**

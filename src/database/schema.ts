@@ -82,6 +82,8 @@ export interface JobsTable {
   /** Counted when the job is claimed, so that a job that kills its process still runs out of them. */
   attempts: number
   max_attempts: number
+  /** How often the process that ran it went away. */
+  losses: Generated<number>
   run_at: number
   lease_holder: string | null
   lease_token: string | null

@@ -111,7 +111,7 @@ describe('PostgreSQL', () => {
 })
 
 describe('SQLite', () => {
-  it('survives a power cut, lets readers read while one writes, and waits for its turn', async () => {
+  it('survives a power cut, lets readers read while one writes, and blocks for moments only', async () => {
     const fresh = await freshDatabase.sqlite()
     const database = openDatabase(fresh.target)
     const pragma = async (name: string) => {
@@ -123,7 +123,7 @@ describe('SQLite', () => {
     expect(await pragma('journal_mode')).toBe('wal')
     expect(await pragma('synchronous')).toBe(2)
     expect(await pragma('foreign_keys')).toBe(1)
-    expect(await pragma('busy_timeout')).toBe(10_000)
+    expect(await pragma('busy_timeout')).toBe(20)
     await database.close()
     await fresh.remove()
   })

@@ -50,6 +50,7 @@ describe.each(databaseTargets)('the jobs table on $name', (target) => {
     ...job,
     kind: 'image.convert',
     holder,
+    losses: 0,
     leaseUntil: now + 10,
   })
 

@@ -134,6 +134,6 @@ describe('reading settings', () => {
 
   it('shows no password in a bad value', () => {
     const read = () => readSettings(settings, { PUBLIC_URL: 'mysql://me:secret@db/landfall' })
-    expect(read).toThrow('PUBLIC_URL=mysql://me:***@db/landfall: expected an http or https URL')
+    expect(read).toThrow('PUBLIC_URL=mysql://***@db/landfall: expected an http or https URL')
   })
 })

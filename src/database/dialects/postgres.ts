@@ -3,6 +3,8 @@ import pg from 'pg'
 
 const maxConnections = 10
 const connectTimeoutMs = 5_000
+/** A server that takes this long for one statement has hung. */
+const queryTimeoutMs = 60_000
 
 /**
  * PostgreSQL through a pool. `bigint` columns arrive as numbers: ours hold times and sizes, which
@@ -15,6 +17,8 @@ export function postgresDialect(url: string, onBroken: (error: Error) => void): 
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
     application_name: 'landfall',
     types,
   })

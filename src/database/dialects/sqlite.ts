@@ -6,15 +6,18 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   type Dialect,
+  type QueryResult,
   SqliteAdapter,
   SqliteDialect,
   type SqliteDialectConfig,
   SqliteDriver,
 } from 'kysely'
-import { hasCode } from '../../errors.ts'
+import { AppError, hasCode, messageOf } from '../../errors.ts'
 
-const busyTimeoutMs = 10_000
+/** Short, since it blocks the event loop. */
+const busyTimeoutMs = 20
 const busyRetryMs = 10
+const patienceMs = 10_000
 
 /**
  * SQLite in one file. A commit is on disk when it returns (`synchronous=FULL`), readers do not wait
@@ -30,27 +33,14 @@ async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
   mkdirSync(dirname(file), { recursive: true })
   const database = new SqliteDatabase(file, { timeout: busyTimeoutMs })
   try {
-    await switchToWal(database)
+    // Two processes may open a new file together, and no busy timeout applies to this switch.
+    await whileBusy(() => database.pragma('journal_mode = WAL'))
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
     return database
   } catch (error) {
     database.close()
     throw error
-  }
-}
-
-/** SQLite does not apply its busy timeout to this switch, and two processes may open a new file together. */
-async function switchToWal(database: SqliteDatabase.Database): Promise<void> {
-  const deadline = performance.now() + busyTimeoutMs
-  for (;;) {
-    try {
-      database.pragma('journal_mode = WAL')
-      return
-    } catch (error) {
-      if (!hasCode(error, 'SQLITE_BUSY') || performance.now() > deadline) throw error
-      await delay(busyRetryMs)
-    }
   }
 }
 
@@ -72,8 +62,64 @@ class ImmediateSqliteDialect extends SqliteDialect {
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return new PatientConnection(await super.acquireConnection())
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection)
+    } catch (error) {
+      // A full disk has rolled back already; what the transaction failed with says more.
+      if (!messageOf(error).includes('no transaction is active')) throw error
+    }
+  }
+}
+
+/**
+ * Waits for another process's write lock without blocking this one: SQLite's own busy timeout would
+ * hold up the event loop. Outside of a transaction that has begun, a busy statement did nothing.
+ */
+class PatientConnection implements DatabaseConnection {
+  readonly #inner: DatabaseConnection
+
+  constructor(inner: DatabaseConnection) {
+    this.#inner = inner
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      return await whileBusy(() => this.#inner.executeQuery<R>(query))
+    } catch (error) {
+      if (!hasCode(error, 'SQLITE_FULL')) throw error
+      throw new AppError('storage-full', 507, 'There is no room left.', { cause: error })
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.#inner.streamQuery<R>(query, chunkSize)
+  }
+}
+
+async function whileBusy<T>(work: () => T | Promise<T>): Promise<T> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!hasCode(error, 'SQLITE_BUSY')) throw error
+      if (performance.now() > deadline) {
+        throw new AppError('database-busy', 503, 'The database is busy.', {
+          cause: error,
+          retryAfter: 5,
+        })
+      }
+      await delay(busyRetryMs)
+    }
   }
 }
 

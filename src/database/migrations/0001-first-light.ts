@@ -108,6 +108,7 @@ async function createJobs(db: Kysely<never>): Promise<void> {
     .addColumn('state', 'text', required)
     .addColumn('attempts', 'integer', counter)
     .addColumn('max_attempts', 'integer', required)
+    .addColumn('losses', 'integer', counter)
     .addColumn('run_at', 'bigint', required)
     .addColumn('lease_holder', 'text')
     .addColumn('lease_token', 'text')

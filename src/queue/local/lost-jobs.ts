@@ -65,6 +65,7 @@ function lostJob(row: JobRow, kinds: readonly JobKind[]): LostJob[] {
       payload: row.payload,
       attempts: row.attempts,
       maxAttempts: row.max_attempts,
+      losses: row.losses,
       token: row.lease_token,
       holder: row.lease_holder,
       leaseUntil: row.lease_until,

@@ -35,6 +35,8 @@ export interface LeasedJob {
 export interface LostJob extends LeasedJob {
   readonly kind: JobKind
   readonly holder: string | null
+  /** How often that happened to it before. */
+  readonly losses: number
   /** As it was read: a lease that was extended since is not lost. */
   readonly leaseUntil: number
 }
@@ -171,9 +173,17 @@ export function refund(
   })
 }
 
-/** active → queued because the holder is gone. A lease that was extended meanwhile stays. */
+/**
+ * active → queued because the holder is gone. A lease that was extended meanwhile stays. The attempt
+ * is made up for by one more: a server that is restarted often says nothing about the job.
+ */
 export function requeue({ queries }: Database, job: LostJob, reason: string): Promise<boolean> {
-  return leave(queries, job, { state: 'queued', last_error: reason })
+  return leave(queries, job, {
+    state: 'queued',
+    last_error: reason,
+    losses: job.losses + 1,
+    max_attempts: job.maxAttempts + 1,
+  })
 }
 
 /** active → dead; `alongside` is part of the same transaction and can stop it by throwing. */
@@ -215,6 +225,8 @@ export async function removeDone(
 interface Departure {
   readonly state: 'queued' | 'done' | 'dead'
   readonly attempts?: number
+  readonly max_attempts?: number
+  readonly losses?: number
   readonly run_at?: number
   readonly last_error?: string
   readonly finished_at?: number

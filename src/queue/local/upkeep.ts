@@ -6,6 +6,8 @@ import { bury, type LostJob, removeDone, requeue } from './transitions.ts'
 
 const keepDoneMs = 86_400_000
 const removeBatch = 500
+/** A job that so many processes did not survive is what ends them. */
+const mostLosses = 100
 
 /** Brings back the jobs of holders that are gone, and forgets jobs that were done long ago. */
 export class Upkeep {
@@ -62,7 +64,7 @@ export class Upkeep {
     const { report } = this.#context
     const about = { kind: job.kind, jobId: job.id, attempt: job.attempts }
     try {
-      if (job.attempts < job.maxAttempts) {
+      if (job.losses < mostLosses) {
         const queued = await requeue(this.#context.database, job, 'the process that ran it is gone')
         if (queued) report({ type: 'recovered', ...about, holder: job.holder })
         return queued

@@ -73,9 +73,19 @@ export function leaseSuite(bench: () => QueueBench): void {
     expect(await bench().finished()).toMatchObject([{ attempts: 2 }, { attempts: 1 }])
   })
 
-  it('makes a job dead that used up its attempts by ending its processes', async () => {
+  it('does not hold it against a job when the process that ran it went away', async () => {
     await abandonedJob(gone)
     await bench().database.queries.updateTable('jobs').set({ max_attempts: 1 }).execute()
+    bench().clock.advance(leaseMs)
+    const queue = bench().create()
+    queue.handle({ kind: 'image.convert', run: async () => {} })
+    await queue.start()
+    expect(await bench().jobIn('done')).toMatchObject({ attempts: 2, losses: 1 })
+  })
+
+  it('makes a job dead that a hundred processes did not survive', async () => {
+    await abandonedJob(gone)
+    await bench().database.queries.updateTable('jobs').set({ losses: 100 }).execute()
     bench().clock.advance(leaseMs)
     const dead: string[] = []
     const queue = bench().create()
