@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import { createConverter } from './conversion/pool.ts'
 import { defaultPresets } from './conversion/presets.ts'
 import { type Database, openDatabase } from './database/database.ts'
+import { lockDirectory } from './database/directory-lock.ts'
 import { migrate } from './database/migrate.ts'
 import { createApp } from './http/app.ts'
 import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
@@ -22,7 +23,6 @@ import { createLocalQueue } from './queue/local/local-queue.ts'
 import { logReport } from './queue/log-report.ts'
 import type { Storage } from './storage/contract.ts'
 import { createDiskStorage } from './storage/disk/disk-storage.ts'
-import { createS3Storage } from './storage/s3/s3-storage.ts'
 import { createFinish } from './uploads/finish.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
@@ -47,13 +47,13 @@ interface Base {
 }
 
 /** Builds the application. Nothing is opened or started before `start`. */
-export function compose(config: Config): Application {
+export async function compose(config: Config): Promise<Application> {
   const logger = createLogger(config.operations.logLevel)
   const instance = createInstance()
   const database = openDatabase(config.database, (error) =>
     logger.warn({ err: error }, 'a database connection broke'),
   )
-  const storage = openStorage(config)
+  const storage = await openStorage(config)
   const queue = createLocalQueue({
     database,
     instance,
@@ -67,13 +67,23 @@ export function compose(config: Config): Application {
   const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
 
   queue.handle(
-    convertHandler({ database, storage, queue, converter, presets: defaultPresets, directories }),
+    convertHandler({
+      database,
+      storage,
+      queue,
+      converter,
+      presets: defaultPresets,
+      directories,
+      logger,
+    }),
   )
   queue.handle(discardHandler(storage))
   queue.handle(removeObjectsHandler(storage))
 
+  let unlock = () => {}
   return {
     async start() {
+      if (keepsData(config)) unlock = lockDirectory(config.dataDirectory)
       await storage.check()
       await database.check()
       await migrate(database)
@@ -100,6 +110,7 @@ export function compose(config: Config): Application {
           { name: 'end conversions', limitMs: 5_000, run: () => converter.close() },
           { name: 'close storage', limitMs: 2_000, run: () => storage.close() },
           { name: 'close the database', limitMs: 5_000, run: () => database.close() },
+          { name: 'leave the directory to others', limitMs: 1_000, run: async () => unlock() },
         ],
         logger,
       )
@@ -110,7 +121,7 @@ export function compose(config: Config): Application {
 }
 
 function composeUploads({ config, logger, database, storage, queue }: Base) {
-  const listener = imageListener(queue)
+  const listener = imageListener(queue, defaultPresets)
   const finish = createFinish({ database, storage, queue, listener })
   const remove = createRemoveUpload({ database, queue, listener })
   const writers = createWriters()
@@ -140,7 +151,10 @@ function composeHttp(
     removeUpload: uploads.remove,
     views: createViews(publicUrl),
     presetNames: new Set(defaultPresets.map(({ name }) => name)),
-    health: createHealth({ database: () => database.check(), storage: () => storage.ping() }),
+    health: createHealth(
+      { database: () => database.check(), storage: () => storage.ping() },
+      (part, error) => logger.warn({ err: error, part }, `the ${part} is not usable`),
+    ),
     config: clientConfig(config),
     corsOrigins,
     version,
@@ -164,10 +178,17 @@ function clientConfig({ http: { publicUrl = '' }, uploads: { maxSize } }: Config
   }
 }
 
-function openStorage({ storage: { bucket, ...s3 }, dataDirectory }: Config): Storage {
-  return bucket
-    ? createS3Storage({ bucket, ...s3 })
-    : createDiskStorage(join(dataDirectory, 'objects'))
+/** Whether objects or records are in files of this machine, which only one process may write. */
+function keepsData({ storage, database }: Config): boolean {
+  return storage.bucket === undefined || database.kind === 'sqlite'
+}
+
+/** The AWS SDK is loaded for a bucket only: it takes memory, and much of the time a start takes. */
+async function openStorage({ storage, dataDirectory }: Config): Promise<Storage> {
+  const { bucket, ...s3 } = storage
+  if (!bucket) return createDiskStorage(join(dataDirectory, 'objects'))
+  const { createS3Storage } = await import('./storage/s3/s3-storage.ts')
+  return createS3Storage({ bucket, ...s3 })
 }
 
 function announce({ logger, storage, database }: Base, url: string): void {

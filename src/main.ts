@@ -8,7 +8,7 @@ const exitFailure = 1
 const exitInterrupted = 130
 
 async function run(): Promise<void> {
-  const application = compose(loadConfig())
+  const application = await compose(loadConfig())
   const stopping = stopOnSignals(application)
   try {
     await application.start()

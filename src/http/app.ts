@@ -24,7 +24,13 @@ export function createApp(dependencies: AppDependencies) {
   const { authenticator, logger, corsOrigins, version } = dependencies
   const app = createRouter()
 
-  app.use(cors({ origin: corsOrigins ? [...corsOrigins] : '*', exposeHeaders: exposedHeaders }))
+  app.use(
+    cors({
+      origin: corsOrigins ? [...corsOrigins] : '*',
+      allowMethods: ['GET', 'HEAD', 'DELETE'],
+      exposeHeaders: exposedHeaders,
+    }),
+  )
   app.use('/v1/*', async (c, next) => {
     c.set('principal', await authenticator.authenticate(c.req.raw.headers))
     await next()

@@ -3,7 +3,9 @@ import { create as contentDisposition } from 'content-disposition'
 import fresh from 'fresh'
 import type { Context } from 'hono'
 import parseRange from 'range-parser'
+import { AppError } from '../errors.ts'
 import type { ByteRange, ObjectStorage } from '../storage/contract.ts'
+import { problemResponse } from './problem.ts'
 
 export interface Content {
   readonly key: string
@@ -32,10 +34,7 @@ export async function serveContent(
     return new Response(null, { status: 304, headers })
   }
   const range = requestedRange(c, content)
-  if (range === 'unsatisfiable') {
-    headers.set('Content-Range', `bytes */${content.size}`)
-    return new Response(null, { status: 416, headers })
-  }
+  if (range === 'unsatisfiable') return outOfRange(content)
   headers.set('Content-Type', content.contentType)
   headers.set('Content-Length', String(range ? range.end - range.start + 1 : content.size))
   if (range) headers.set('Content-Range', `bytes ${range.start}-${range.end}/${content.size}`)
@@ -69,6 +68,13 @@ function requestedRange(
   if (ranges === -1) return 'unsatisfiable'
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined
   return ranges[0]
+}
+
+function outOfRange({ size }: Content): Response {
+  const message = `There are ${size} bytes, and none in the range asked for.`
+  const response = problemResponse(new AppError('range-not-satisfiable', 416, message))
+  response.headers.set('Content-Range', `bytes */${size}`)
+  return response
 }
 
 async function openBody(

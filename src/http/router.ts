@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { HttpEnvironment } from './context.ts'
 import { notFound, problemResponse } from './problem.ts'
@@ -15,9 +16,11 @@ interface Validation {
 }
 
 /** A path that does not fit, such as an id that cannot be one, is simply not there. */
-function refuseInvalid({ target, success, error }: Validation): Response | undefined {
+function refuseInvalid({ target, success, error }: Validation, c: Context): Response | undefined {
   if (success) return undefined
-  if (target === 'param') return problemResponse(notFound('page'))
+  if (target === 'param') {
+    return problemResponse(notFound(c.req.path.startsWith('/v1/uploads/') ? 'upload' : 'image'))
+  }
   const reasons = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
   return problemResponse(new AppError('bad-request', 400, reasons.join('; ')))
 }

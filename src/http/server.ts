@@ -12,6 +12,8 @@ export const uploadPath = '/files'
 /** A connection on which nothing has moved for so long is given up. */
 const idleMs = 120_000
 const keepAliveMs = 65_000
+/** The time answers under way have when the program stops. */
+const lastAnswersMs = 1_500
 
 type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
@@ -26,7 +28,7 @@ export interface HttpServer {
   listen(port: number, host: string): Promise<string>
   /** Takes no new connections and turns away new uploads on those there are. */
   stopAccepting(): void
-  /** Ends what connections are left. */
+  /** Lets answers under way end for a moment, then ends what connections are left. */
   close(): Promise<void>
 }
 
@@ -57,14 +59,26 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
       server.closeIdleConnections()
     },
     async close() {
-      server.close()
-      server.closeAllConnections()
+      const { promise: closed, resolve } = Promise.withResolvers<void>()
+      server.close(() => resolve())
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), lastAnswersMs)
+      await closed
+      clearTimeout(timer)
     },
   }
 }
 
-function isUpload({ url = '', method }: IncomingMessage): boolean {
-  const [path = ''] = url.split('?', 1)
+function summary({ method, url }: IncomingMessage, { statusCode }: ServerResponse): string {
+  return `${method} ${pathOf(url)} ${statusCode}`
+}
+
+function pathOf(url = ''): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+function isUpload({ url, method }: IncomingMessage): boolean {
+  const path = pathOf(url)
   return method !== 'GET' && (path === uploadPath || path.startsWith(`${uploadPath}/`))
 }
 
@@ -94,8 +108,18 @@ function requestLog(logger: Logger) {
     },
     customLogLevel: (_, response, error) =>
       error || response.statusCode >= 500 ? 'warn' : response.statusCode >= 400 ? 'info' : 'debug',
+    customSuccessMessage: summary,
+    customErrorMessage: summary,
+    // What really went wrong is logged where it is known.
+    customErrorObject: (_request, _response, _error, { err: _, ...rest }) => rest,
+    // Never the query: it may hold a signature.
     serializers: {
-      req: ({ id, method, url, remoteAddress }) => ({ id, method, url, remoteAddress }),
+      req: ({ id, method, url, remoteAddress }) => ({
+        id,
+        method,
+        url: pathOf(url),
+        remoteAddress,
+      }),
       res: ({ statusCode }) => ({ statusCode }),
     },
   })

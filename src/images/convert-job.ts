@@ -4,14 +4,17 @@ import type { ConversionResult, Converter, Preset } from '../conversion/contract
 import { requireConvertible, sniff } from '../conversion/sniff.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
-import { AppError, hasCode, messageOf } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
-import { type JobHandler, type JobQueue, PostponedJobError } from '../queue/contract.ts'
+import type { Logger } from '../operations/logger.ts'
+import type { JobHandler, JobQueue } from '../queue/contract.ts'
 import type { ObjectStorage } from '../storage/contract.ts'
 import { originalKey, renditionKey } from '../storage/keys.ts'
 import { recordDigest } from '../uploads/ledger.ts'
+import { postponedByOutage } from '../uploads/outage.ts'
 import type { Image, Rendition } from './image.ts'
 import { digest, localOriginal, readHead } from './original.ts'
+import { keysOf } from './presets.ts'
 import { findImage, markFailed, markReady, type Original } from './records.ts'
 import type { WorkDirectories } from './work-directory.ts'
 
@@ -22,6 +25,7 @@ export interface ConvertDependencies {
   readonly converter: Converter
   readonly presets: readonly Preset[]
   readonly directories: WorkDirectories
+  readonly logger: Logger
 }
 
 type Failure = { readonly code: string; readonly message: string }
@@ -40,7 +44,7 @@ export function convertHandler(dependencies: ConvertDependencies): JobHandler<'i
       try {
         await convertIfImage(dependencies, imageId, signal)
       } catch (error) {
-        throw isOutage(error) ? new PostponedJobError(messageOf(error), { cause: error }) : error
+        throw postponedByOutage(error)
       }
     },
     async onDead(trx, { imageId }) {
@@ -52,11 +56,6 @@ export function convertHandler(dependencies: ConvertDependencies): JobHandler<'i
   }
 }
 
-/** Storage that is away or full says nothing about the image, however long it lasts. */
-function isOutage(error: unknown): boolean {
-  return hasCode(error, 'storage-unavailable', 'storage-full', 'ENOSPC')
-}
-
 async function convertIfImage(
   dependencies: ConvertDependencies,
   imageId: string,
@@ -64,6 +63,7 @@ async function convertIfImage(
 ): Promise<void> {
   const { database, storage } = dependencies
   const image = await findImage(database.queries, imageId)
+  if (!image) await forget(dependencies, imageId)
   if (image?.state !== 'processing') return
   const key = originalKey(imageId)
   const head = await readHead(storage, key, image.size, signal)
@@ -73,7 +73,7 @@ async function convertIfImage(
   } catch (error) {
     // Known from the first bytes, so a film of many gigabytes is not copied to find out.
     const sha256 = await digest(storage, key, signal)
-    await failOrThrow(database, imageId, error, { sha256, contentType })
+    await failOrThrow(dependencies, imageId, error, { sha256, contentType })
     return
   }
   await convert(dependencies, image, contentType, signal)
@@ -85,7 +85,7 @@ async function convert(
   contentType: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, storage, converter, presets, directories } = dependencies
+  const { storage, converter, presets, directories } = dependencies
   await directories.lend(async (directory) => {
     const copy = join(directory, 'original')
     const { path: input, sha256 } = await localOriginal(
@@ -101,43 +101,55 @@ async function convert(
       const result = await converter.convert({ input, outputDirectory, presets }, signal)
       await keep(dependencies, image.id, original, result)
     } catch (error) {
-      await failOrThrow(database, image.id, error, original)
+      await failOrThrow(dependencies, image.id, error, original)
     }
   })
 }
 
-/** Stores the renditions, then says so; renditions of an image deleted meanwhile go again. */
+/** Stores the renditions, then says so. */
 async function keep(
-  { database, storage, queue }: ConvertDependencies,
+  dependencies: ConvertDependencies,
   imageId: string,
   original: Original,
   result: ConversionResult,
 ): Promise<void> {
+  const { database, storage, logger } = dependencies
   const renditions: Rendition[] = []
   for (const { path, sha256, ...rest } of result.renditions) {
     const key = renditionKey(imageId, rest.preset, rest.format)
     await storage.putFile(key, path, rest.contentType)
     renditions.push({ ...rest, key, etag: sha256 })
   }
-  await database.transaction(async (trx) => {
-    if (await markReady(trx, imageId, original, result, renditions)) {
-      await recordDigest(trx, imageId, original.sha256)
-      await appendEvent(trx, 'image.ready', imageId, { renditions: renditions.length })
-    } else if (!(await findImage(trx, imageId))) {
-      await queue.enqueue(trx, 'storage.remove', { keys: renditions.map(({ key }) => key) })
-    }
+  const kept = await database.transaction(async (trx) => {
+    if (!(await markReady(trx, imageId, original, result, renditions))) return false
+    await recordDigest(trx, imageId, original.sha256)
+    await appendEvent(trx, 'image.ready', imageId, { renditions: renditions.length })
+    return true
   })
+  if (kept) logger.info({ image: imageId }, `image ${imageId} is ready`)
+  else if (!(await findImage(database.queries, imageId))) await forget(dependencies, imageId)
+}
+
+/** An image deleted while it was converted: what this or an earlier attempt stored goes as well. */
+async function forget(
+  { database, queue, presets }: ConvertDependencies,
+  imageId: string,
+): Promise<void> {
+  const keys = keysOf(presets, imageId)
+  await database.transaction((trx) => queue.enqueue(trx, 'storage.remove', { keys }))
+  queue.wake()
 }
 
 /** Failures of the file itself are a result: no retry can help them. */
 async function failOrThrow(
-  database: Database,
+  { database, logger }: ConvertDependencies,
   imageId: string,
   error: unknown,
   original: Original,
 ): Promise<void> {
   if (!(error instanceof AppError && error.status === 422)) throw error
   await database.transaction((trx) => fail(trx, imageId, error, original))
+  logger.info({ image: imageId, code: error.code }, `image ${imageId} failed: ${error.message}`)
 }
 
 async function fail(

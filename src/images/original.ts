@@ -1,8 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { headSize } from '../conversion/sniff.ts'
+import { AppError } from '../errors.ts'
 import { hasLocalFiles, type ObjectStorage } from '../storage/contract.ts'
+
+/** Storage that sends nothing for so long will send nothing more. */
+const silenceMs = 30_000
 
 /** The first bytes of an object, as many as it takes to tell what it is. */
 export async function readHead(
@@ -12,8 +17,10 @@ export async function readHead(
   signal: AbortSignal,
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)
-  const stream = await storage.read(key, { start: 0, end: Math.min(size, headSize) - 1 }, signal)
-  return Buffer.concat(await stream.toArray({ signal }))
+  const source = await storage.read(key, { start: 0, end: Math.min(size, headSize) - 1 }, signal)
+  const chunks: Buffer[] = []
+  for await (const chunk of flowing(source, signal)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 /** The SHA-256 of an object's bytes, in hex; reads it once and keeps nothing. */
@@ -24,7 +31,7 @@ export async function digest(
 ): Promise<string> {
   const hash = createHash('sha256')
   const source = await storage.read(key, undefined, signal)
-  await pipeline(source, through(hash), drop, { signal })
+  await pipeline(flowing(source, signal), through(hash), drop, { signal })
   return hash.digest('hex')
 }
 
@@ -45,8 +52,27 @@ export async function localOriginal(
     return { path, sha256: hash.digest('hex') }
   }
   const source = await storage.read(key, undefined, signal)
-  await pipeline(source, through(hash), createWriteStream(copyPath, { flags: 'wx' }), { signal })
+  const copy = createWriteStream(copyPath, { flags: 'wx' })
+  await pipeline(flowing(source, signal), through(hash), copy, { signal })
   return { path: copyPath, sha256: hash.digest('hex') }
+}
+
+/** @throws AppError `storage-unavailable` when the bytes stop coming before the end. */
+async function* flowing(source: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
+  addAbortSignal(signal, source)
+  const silence = setTimeout(() => source.destroy(new Error('storage went silent')), silenceMs)
+  try {
+    for await (const chunk of source) {
+      silence.refresh()
+      yield chunk
+      silence.refresh()
+    }
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new AppError('storage-unavailable', 503, 'Reading the original broke off.', { cause })
+  } finally {
+    clearTimeout(silence)
+  }
 }
 
 function through(hash: Hash) {

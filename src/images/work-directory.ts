@@ -27,7 +27,7 @@ export function createWorkDirectories(root: string, instance: Instance): WorkDir
         )
       })
       for (const name of await readdir(root)) {
-        if (instance.isDeadHolder(decodeURIComponent(name))) {
+        if (instance.isDeadHolder(holderOf(name))) {
           await rm(join(root, name), { recursive: true, force: true })
         }
       }
@@ -41,5 +41,14 @@ export function createWorkDirectories(root: string, instance: Instance): WorkDir
         await rm(directory, { recursive: true, force: true })
       }
     },
+  }
+}
+
+/** Names that are not ours decode to nothing, and nobody is known to be dead by that name. */
+function holderOf(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return ''
   }
 }

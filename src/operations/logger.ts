@@ -10,6 +10,6 @@ export type LogLevel = (typeof logLevels)[number]
 export function createLogger(level: LogLevel): Logger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   return process.stdout.isTTY
-    ? pino(options, pretty({ sync: true, ignore: 'event', translateTime: 'SYS:HH:MM:ss' }))
+    ? pino(options, pretty({ sync: true, hideObject: true, translateTime: 'SYS:HH:MM:ss' }))
     : pino(options)
 }

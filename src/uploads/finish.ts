@@ -40,9 +40,13 @@ async function finish(
   await noticingLoss(database, id, () => storage.complete(position))
   await database.transaction(async (trx) => {
     const stored = await markStored(trx, id)
-    if (!stored) return
-    await listener.stored(trx, stored)
-    await appendEvent(trx, 'upload.stored', id, { size: stored.offset })
+    if (stored) {
+      await listener.stored(trx, stored)
+      await appendEvent(trx, 'upload.stored', id, { size: stored.offset })
+    } else if (!(await findUpload(trx, id))) {
+      // Deleted meanwhile, perhaps before the object was there to be removed.
+      await queue.enqueue(trx, 'upload.discard', { id, multipartId: null })
+    }
   })
   queue.wake()
 }

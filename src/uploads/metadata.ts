@@ -3,9 +3,10 @@ const maxLength = 1_024
 /** Metadata as tus clients send it: keys they chose, values decoded or absent. */
 export type UploadMetadata = Readonly<Record<string, string | null>>
 
-/** The file name a client gave, under any of the keys common clients use. */
+/** The file name a client gave, under any of the keys common clients use, without directories. */
 export function filenameOf(metadata: UploadMetadata): string | undefined {
-  return text(metadata.filename ?? metadata.name)
+  const given = metadata.filename ?? metadata.name
+  return text(given?.split(/[\\/]/).at(-1))
 }
 
 /** The media type a client claims, or undefined when it is not one in form (RFC 9110, 8.3.1). */

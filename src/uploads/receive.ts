@@ -39,15 +39,16 @@ export function createReceive({
       throw new AppError('offset-mismatch', 409, `The upload stands at ${position.offset} bytes.`)
     }
     let recorded = from
-    if (upload.state === 'receiving') {
-      const append = (chunks: AsyncIterable<Buffer>) =>
-        storage.append(position, chunks, async (progress) => {
+    const write = async (chunks: AsyncIterable<Buffer>) => {
+      if (upload.state === 'receiving') {
+        await storage.append(position, chunks, async (progress) => {
           await recordProgress(database, id, recorded, progress)
           recorded = progress.offset
         })
-      await noticingLoss(database, id, () => writers.run(id, body, append))
+      }
+      await finish(id)
     }
-    await finish(id)
+    await noticingLoss(database, id, () => writers.run(id, body, write))
     return recorded
   }
 }

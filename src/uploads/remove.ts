@@ -3,6 +3,7 @@ import { appendEvent } from '../events/outbox.ts'
 import type { JobHandler, JobQueue } from '../queue/contract.ts'
 import type { ObjectStorage, UploadStorage } from '../storage/contract.ts'
 import type { UploadListener } from './listener.ts'
+import { postponedByOutage } from './outage.ts'
 
 export interface RemoveDependencies {
   readonly database: Database
@@ -45,19 +46,27 @@ export function createRemoveUpload({
 export function discardHandler(storage: UploadStorage): JobHandler<'upload.discard'> {
   return {
     kind: 'upload.discard',
-    run: ({ id, multipartId }) =>
-      storage.discard({
-        id,
-        length: undefined,
-        offset: 0,
-        multipartId: multipartId ?? undefined,
-        parts: [],
-        tail: undefined,
-      }),
+    run: ({ id, multipartId }) => outlivingOutages(() => discard(storage, id, multipartId)),
   }
 }
 
 /** Removes objects that no record names any more. */
 export function removeObjectsHandler(storage: ObjectStorage): JobHandler<'storage.remove'> {
-  return { kind: 'storage.remove', run: ({ keys }) => storage.remove(keys) }
+  return {
+    kind: 'storage.remove',
+    run: ({ keys }) => outlivingOutages(() => storage.remove(keys)),
+  }
+}
+
+function discard(storage: UploadStorage, id: string, multipartId: string | null): Promise<void> {
+  const nothing = { length: undefined, offset: 0, parts: [], tail: undefined }
+  return storage.discard({ id, multipartId: multipartId ?? undefined, ...nothing })
+}
+
+async function outlivingOutages(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw postponedByOutage(error)
+  }
 }

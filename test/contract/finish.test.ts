@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import { AppError } from '../../src/errors.ts'
 import { imageListener } from '../../src/images/upload-listener.ts'
@@ -28,7 +29,7 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
   let test: TestDatabase
   let disk: StorageUnderTest
   const queue = idleQueue()
-  const listener = imageListener(queue)
+  const listener = imageListener(queue, defaultPresets)
 
   beforeEach(async () => {
     test = await target.create()
@@ -115,6 +116,27 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
     })
   })
 
+  it('leaves nothing of an upload that was deleted while its object was being made', async () => {
+    const id = await receive()
+    const remove = createRemoveUpload({ database: test.database, queue, listener })
+    const slow = {
+      ...disk.storage,
+      complete: async (position: UploadPosition) => {
+        await remove(id)
+        await test.database.queries.deleteFrom('jobs').execute()
+        await disk.storage.complete(position)
+      },
+    }
+    await finishWith({ storage: slow })(id)
+    const jobs = await test.database.queries
+      .selectFrom('jobs')
+      .select(['kind', 'payload'])
+      .execute()
+    expect(jobs).toEqual([
+      { kind: 'upload.discard', payload: JSON.stringify({ id, multipartId: null }) },
+    ])
+  })
+
   it('leaves an upload assembling while storage is away', async () => {
     const id = await receive()
     const away = {
@@ -180,13 +202,13 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
       .insertInto('renditions')
       .values({
         image_id: id,
-        preset: 'thumb',
+        preset: 'former',
         format: 'webp',
         content_type: 'image/webp',
         width: 1,
         height: 1,
         size: 1,
-        storage_key: `images/${id}/thumb.webp`,
+        storage_key: `images/${id}/former.webp`,
         etag: 'e',
       })
       .execute()
@@ -200,10 +222,20 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
       kind: 'upload.discard',
       payload: JSON.stringify({ id, multipartId: null }),
     })
-    expect(jobs).toContainEqual({
-      kind: 'storage.remove',
-      payload: JSON.stringify({ keys: [`images/${id}/thumb.webp`] }),
-    })
+    const removal = jobs.find(({ kind }) => kind === 'storage.remove')
+    expect(removal?.payload).toContain(`images/${id}/former.webp`)
+  })
+
+  it('removes renditions of a conversion that has not come to its end, too', async () => {
+    const id = await receive()
+    await finishWith()(id)
+    await createRemoveUpload({ database: test.database, queue, listener })(id)
+    const jobs = await test.database.queries
+      .selectFrom('jobs')
+      .select(['kind', 'payload'])
+      .execute()
+    const removal = jobs.find(({ kind }) => kind === 'storage.remove')
+    expect(JSON.parse(removal?.payload ?? '{}').keys).toHaveLength(5)
   })
 })
 

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultPresets } from '../../src/conversion/presets.ts'
 import { imageListener } from '../../src/images/upload-listener.ts'
 import { originalKey } from '../../src/storage/keys.ts'
 import { createFinish } from '../../src/uploads/finish.ts'
@@ -25,7 +26,12 @@ describe.each(databaseTargets)('receiving bytes on $name', (target) => {
     const queue = idleQueue()
     const { database } = test
     const { storage } = disk
-    const finish = createFinish({ database, storage, queue, listener: imageListener(queue) })
+    const finish = createFinish({
+      database,
+      storage,
+      queue,
+      listener: imageListener(queue, defaultPresets),
+    })
     receive = createReceive({ database, storage, writers: createWriters(), finish })
   })
   afterEach(async () => {

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { openAuthenticator } from '../../src/auth/principal.ts'
+import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
 import { type AppDependencies, createApp } from '../../src/http/app.ts'
@@ -24,7 +25,11 @@ export function testApp(
     logger: pino({ level: 'silent' }),
     queries: database.queries,
     storage,
-    removeUpload: createRemoveUpload({ database, queue, listener: imageListener(queue) }),
+    removeUpload: createRemoveUpload({
+      database,
+      queue,
+      listener: imageListener(queue, defaultPresets),
+    }),
     views: createViews(''),
     presetNames: new Set(['thumb', 'large']),
     health: { report: async () => ({ ready: true, checks: { database: 'ok' } }) },

@@ -1,5 +1,6 @@
 /** Landfall as its operator sees it: a process with an environment, a log, and an exit code. */
-import { resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Child, type Exit } from './child.ts'
 import { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.ts'
 
@@ -12,7 +13,7 @@ export interface ProgramOptions {
   readonly dataDir?: string
 }
 
-const entry = resolve(import.meta.dirname, '../../src/main.ts')
+const root = resolve(import.meta.dirname, '../..')
 const startTimeoutMs = 60_000
 
 /** Starts the program and waits until it listens. */
@@ -66,7 +67,7 @@ export class Program implements AsyncDisposable {
   ) {
     this.dataDir = dataDir
     this.#temporary = temporary
-    this.#child = new Child({ args: [entry], env })
+    this.#child = new Child({ args: startArguments(), env })
     this.listening = this.#child.firstOutput(() => {
       this.#url ??= this.logs.map(listeningUrl).find((url) => url !== undefined)
       return this.#url
@@ -122,6 +123,15 @@ export class Program implements AsyncDisposable {
     await this.#child[Symbol.asyncDispose]()
     await this.#temporary?.[Symbol.asyncDispose]()
   }
+}
+
+/** What `npm start` gives to Node. */
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: { start: string }
+  }
+  const [, ...flags] = scripts.start.split(' ')
+  return [...flags.slice(0, -1), join(root, flags.at(-1) ?? '')]
 }
 
 function inherited(...names: string[]): Record<string, string> {

@@ -41,10 +41,21 @@ export function createTusHandler(dependencies: TusDependencies, options: TusOpti
     ...(publicUrl
       ? { generateUrl: (_, { id }) => `${publicUrl}${path}/${id}` }
       : { relativeLocation: true }),
+    allowedHeaders: ['X-Request-ID'],
+    exposedHeaders: ['X-Request-ID'],
     ...(corsOrigins && { allowedOrigins: [...corsOrigins] }),
     onResponseError: (request, error) => describe(error, request, dependencies.logger),
   })
-  return (request, response) => server.handle(request, response)
+  return (request, response) => {
+    request.method = methodOf(request)
+    return server.handle(request, response)
+  }
+}
+
+/** What is meant: some proxies let only GET and POST through. */
+function methodOf({ method, headers }: IncomingMessage): string {
+  const override = headers['x-http-method-override']
+  return (typeof override === 'string' && override.toUpperCase()) || method || ''
 }
 
 /** The last segment of the path, whatever query follows it. */
@@ -61,7 +72,9 @@ function describe(error: Error | TusError, request: Request, logger: Logger): Tu
     if (error.status >= 500) logger.error({ err: error }, `${request.method} failed: ${error.code}`)
     return { status_code: error.status, body: `${error.message}\n` }
   }
-  if ('status_code' in error) return error
+  // What is not supported was asked for by the client; 5xx means that the server is in trouble.
+  if ('status_code' in error)
+    return error.status_code === 501 ? { ...error, status_code: 400 } : error
   logger.error({ err: error }, `${request.method} failed unexpectedly`)
   return {
     status_code: 500,

@@ -202,9 +202,10 @@ describe.each(databaseTargets)('the API on $name', (target) => {
     ['/v1/images?cursor=bm90LWFuLWlk', 400, 'bad-cursor'],
     [`/v1/images/${newId()}`, 404, 'image-not-found'],
     [`/v1/uploads/${newId()}`, 404, 'upload-not-found'],
-    ['/v1/images/not-an-id', 404, 'page-not-found'],
-    ['/v1/images/%00', 404, 'page-not-found'],
-    ['/v1/images/%E0%A4%A', 404, 'page-not-found'],
+    ['/v1/images/not-an-id', 404, 'image-not-found'],
+    ['/v1/images/%00', 404, 'image-not-found'],
+    ['/v1/images/%E0%A4%A', 404, 'image-not-found'],
+    ['/v1/uploads/not-an-id', 404, 'upload-not-found'],
     ['/nowhere', 404, 'page-not-found'],
   ])('answers %s with a problem document', async (path, status, code) => {
     const response = await app.request(path)

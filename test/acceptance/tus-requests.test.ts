@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Api } from '../support/api.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { idOf } from '../support/upload.ts'
+
+const tus = { 'Tus-Resumable': '1.0.0' }
+const bytes = { ...tus, 'Content-Type': 'application/offset+octet-stream' }
+
+let program: Program
+beforeAll(async () => {
+  program = await startProgram()
+})
+afterAll(async () => {
+  await program[Symbol.asyncDispose]()
+})
+
+const send = (method: string, path: string, headers: Record<string, string>, body?: Buffer) =>
+  fetch(new URL(path, program.url), {
+    method,
+    headers,
+    ...(body && { body: new Uint8Array(body) }),
+  })
+
+async function create(length: string): Promise<string> {
+  const response = await send('POST', '/files', { ...tus, 'Upload-Length': length })
+  expect(response.status).toBe(201)
+  return response.headers.get('Location') ?? ''
+}
+
+it('a proxy that lets only POST through does not stop an upload', async () => {
+  const location = await create('10')
+  const headers = { ...bytes, 'X-HTTP-Method-Override': 'PATCH', 'Upload-Offset': '0' }
+  const response = await send('POST', location, headers, randomBytes(10))
+  expect(response.status).toBe(204)
+  expect(response.headers.get('Upload-Offset')).toBe('10')
+})
+
+it('a page of another origin may send all that tus clients send', async () => {
+  const preflight = await send('OPTIONS', '/files', {
+    Origin: 'https://app.example',
+    'Access-Control-Request-Method': 'PATCH',
+    'Access-Control-Request-Headers': 'tus-resumable,upload-offset,x-request-id',
+  })
+  expect(preflight.status).toBe(204)
+  const allowed = preflight.headers.get('Access-Control-Allow-Headers')?.toLowerCase()
+  for (const name of ['tus-resumable', 'upload-offset', 'upload-metadata', 'x-request-id']) {
+    expect(allowed).toContain(name)
+  }
+})
+
+it('an upload can be asked about under its URL with a query', async () => {
+  const location = await create('10')
+  const response = await send('HEAD', `${location}?from=somewhere`, tus)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('Upload-Offset')).toBe('0')
+})
+
+it('what is not supported is the client’s mistake, not the server’s trouble', async () => {
+  const partial = { ...tus, 'Upload-Length': '10', 'Upload-Concat': 'partial' }
+  expect((await send('POST', '/files', partial)).status).toBe(400)
+})
+
+it('an offset that is not where the upload stands changes nothing', async () => {
+  const location = await create('10')
+  const response = await send('PATCH', location, { ...bytes, 'Upload-Offset': '5' }, randomBytes(5))
+  expect(response.status).toBe(409)
+  const id = idOf(new URL(location, program.url).href)
+  expect(await new Api(program).upload(id)).toMatchObject({ offset: 0, state: 'receiving' })
+})
+
+it('a length that is deferred is taken when it is told', async () => {
+  const begun = await send(
+    'POST',
+    '/files',
+    { ...bytes, 'Upload-Defer-Length': '1' },
+    randomBytes(6),
+  )
+  expect(begun.status).toBe(201)
+  const location = begun.headers.get('Location') ?? ''
+  const head = await send('HEAD', location, tus)
+  expect(head.headers.get('Upload-Defer-Length')).toBe('1')
+  const last = { ...bytes, 'Upload-Offset': '6', 'Upload-Length': '10' }
+  expect((await send('PATCH', location, last, randomBytes(4))).status).toBe(204)
+  const id = idOf(new URL(location, program.url).href)
+  expect(await new Api(program).upload(id)).toMatchObject({ state: 'stored', length: 10 })
+})
+
+it('more than the length that was announced is refused', async () => {
+  const location = await create('4')
+  const headers = { ...bytes, 'Upload-Offset': '0' }
+  expect((await send('PATCH', location, headers, randomBytes(10))).status).toBe(413)
+})
