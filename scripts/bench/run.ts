@@ -13,24 +13,41 @@ const lanes: readonly Lane[] = [
 // Leaving through `exit` takes the servers and their files along.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    size: { type: 'string', default: '512MiB' },
-    rounds: { type: 'string', default: '3' },
-  },
-})
-const chosen = positionals.length > 0 ? positionals.map(laneNamed) : lanes
-const size = parseMebibytes(values.size)
-const rounds = Number(values.rounds)
+const { chosen, size, rounds } = readArguments()
 
 const [cpu] = cpus()
 console.log(
   `${cpus().length} × ${cpu?.model.trim()}, ${formatBytes(totalmem())} memory, ${type()} ${release()}, Node ${process.versions.node}`,
 )
 for (const lane of chosen) {
-  console.log(`\n${lane.name}: ${lane.description}, ${formatBytes(size)}, ${rounds} rounds`)
+  console.log(`\n${lane.name}: ${lane.description}, ${formatBytes(size)}, rounds: ${rounds}`)
   await lane.run({ size, rounds })
+}
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        size: { type: 'string', default: '512MiB' },
+        rounds: { type: 'string', default: '3' },
+      },
+    })
+    return {
+      chosen: positionals.length > 0 ? positionals.map(laneNamed) : lanes,
+      size: parseMebibytes(values.size),
+      rounds: parseRounds(values.rounds),
+    }
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    console.error('usage: npm run bench [-- lane… --size 512MiB --rounds 3]')
+    process.exit(2)
+  }
+}
+
+function parseRounds(text: string): number {
+  if (/^[1-9]\d?$/.test(text)) return Number(text)
+  throw new Error(`--rounds ${text}: expected a number from 1 to 99`)
 }
 
 function laneNamed(name: string): Lane {
