@@ -15,6 +15,8 @@ export interface Content {
   readonly etag: string
   readonly contentType: string
   readonly filename?: string | undefined
+  /** False while the type may still be found to be another one. */
+  readonly settled?: boolean
 }
 
 /** Types that a browser shows without running anything of them. Everything else is a download. */
@@ -42,11 +44,11 @@ export async function serveContent(
   return new Response(body, { status: range ? 206 : 200, headers })
 }
 
-function contentHeaders({ etag, contentType, filename }: Content): Headers {
+function contentHeaders({ etag, contentType, filename, settled = true }: Content): Headers {
   const headers = new Headers({
     ETag: `"${etag}"`,
     'Accept-Ranges': 'bytes',
-    'Cache-Control': 'private, max-age=31536000, immutable',
+    'Cache-Control': settled ? 'private, max-age=31536000, immutable' : 'private, no-cache',
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': "sandbox; default-src 'none'",
     'Cross-Origin-Resource-Policy': 'cross-origin',

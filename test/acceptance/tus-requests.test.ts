@@ -86,6 +86,14 @@ it('a length that is deferred is taken when it is told', async () => {
   expect(await new Api(program).upload(id)).toMatchObject({ state: 'stored', length: 10 })
 })
 
+it.each(['1e+21', '-1', '+1', '1.0', '0x10', ''])(
+  'a length of "%s" is no length',
+  async (length) => {
+    const response = await send('POST', '/files', { ...tus, 'Upload-Length': length })
+    expect(response.status).toBe(400)
+  },
+)
+
 it('more than the length that was announced is refused', async () => {
   const location = await create('4')
   const headers = { ...bytes, 'Upload-Offset': '0' }

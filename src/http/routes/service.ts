@@ -26,7 +26,7 @@ const healthz = createRoute({
 const readyz = createRoute({
   method: 'get',
   path: '/readyz',
-  summary: 'Whether it can take work: database and storage answer, and it is not stopping',
+  summary: 'Whether it can take work: database and storage answer',
   responses: { 200: json(healthSchema, 'It can'), 503: json(healthSchema, 'It cannot') },
 })
 

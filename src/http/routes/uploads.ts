@@ -105,6 +105,7 @@ export function uploadRoutes({ queries, storage, views }: UploadRouteDependencie
       etag: upload.id,
       contentType: image?.contentType ?? upload.contentType ?? 'application/octet-stream',
       filename: upload.filename,
+      settled: image?.state !== 'processing',
     })
   })
 

@@ -38,6 +38,7 @@ export function createTusHandler(dependencies: TusDependencies, options: TusOpti
     maxSize: options.maxSize,
     namingFunction: () => newId(),
     getFileIdFromRequest: (request) => idFromUrl(request.url),
+    onIncomingRequest: async ({ headers }) => requirePlainNumbers(headers),
     ...(publicUrl
       ? { generateUrl: (_, { id }) => `${publicUrl}${path}/${id}` }
       : { relativeLocation: true }),
@@ -56,6 +57,15 @@ export function createTusHandler(dependencies: TusDependencies, options: TusOpti
 function methodOf({ method, headers }: IncomingMessage): string {
   const override = headers['x-http-method-override']
   return (typeof override === 'string' && override.toUpperCase()) || method || ''
+}
+
+/** @tus/server takes 1e+21 for a length and then reads 1. @throws AppError `bad-header` (400). */
+function requirePlainNumbers(headers: Headers): void {
+  for (const name of ['Upload-Length', 'Upload-Offset']) {
+    if (/[^0-9]/.test(headers.get(name) ?? '')) {
+      throw new AppError('bad-header', 400, `${name} has to be a whole number of bytes.`)
+    }
+  }
 }
 
 /** The last segment of the path, whatever query follows it. */

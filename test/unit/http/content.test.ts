@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Storage } from '../../../src/storage/contract.ts'
-import { storedUpload, testApp, unfinishedUpload } from '../../support/app.ts'
+import { imageOf, storedUpload, testApp, unfinishedUpload } from '../../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../../support/databases.ts'
 import { contentOf, type StorageUnderTest, startDisk } from '../../support/storage.ts'
 
@@ -37,6 +37,13 @@ describe('the bytes of an upload', () => {
     expect(response.headers.get('ETag')).toMatch(/^"[^"]+"$/)
     expect(response.headers.get('Cache-Control')).toContain('immutable')
     expect(response.headers.get('Accept-Ranges')).toBe('bytes')
+  })
+
+  it('are not to be kept unasked while their type is still being found out', async () => {
+    const id = await storedUpload(test.database, disk.storage, content)
+    await imageOf(test.database, id)
+    const response = await app.request(`/v1/uploads/${id}/content`, { method: 'HEAD' })
+    expect(response.headers.get('Cache-Control')).toBe('private, no-cache')
   })
 
   it('come without a body for HEAD, with the same headers', async () => {
