@@ -15,7 +15,7 @@ import { convertHandler } from './images/convert-job.ts'
 import { imageListener } from './images/upload-listener.ts'
 import { createWorkDirectories } from './images/work-directory.ts'
 import { createHealth } from './operations/health.ts'
-import { createInstance } from './operations/instance.ts'
+import { createInstance, type Instance } from './operations/instance.ts'
 import { createLogger, type Logger } from './operations/logger.ts'
 import { shutDown } from './operations/shutdown.ts'
 import type { JobQueue } from './queue/contract.ts'
@@ -63,22 +63,7 @@ export async function compose(config: Config): Promise<Application> {
   const base: Base = { config, logger, database, storage, queue }
   const uploads = composeUploads(base)
   const http = composeHttp(base, uploads)
-  const converter = createConverter({ ...config.conversion, logger })
-  const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
-
-  queue.handle(
-    convertHandler({
-      database,
-      storage,
-      queue,
-      converter,
-      presets: defaultPresets,
-      directories,
-      logger,
-    }),
-  )
-  queue.handle(discardHandler(storage))
-  queue.handle(removeObjectsHandler(storage))
+  const { converter, directories } = composeJobs(base, instance)
 
   let unlock = () => {}
   return {
@@ -118,6 +103,18 @@ export async function compose(config: Config): Promise<Application> {
       return clean
     },
   }
+}
+
+function composeJobs({ config, logger, database, storage, queue }: Base, instance: Instance) {
+  const converter = createConverter({ ...config.conversion, logger })
+  const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
+  const presets = defaultPresets
+  queue.handle(
+    convertHandler({ database, storage, queue, converter, presets, directories, logger }),
+  )
+  queue.handle(discardHandler(storage))
+  queue.handle(removeObjectsHandler(storage))
+  return { converter, directories }
 }
 
 function composeUploads({ config, logger, database, storage, queue }: Base) {

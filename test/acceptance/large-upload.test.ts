@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { globSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Api, sha256Of } from '../support/api.ts'
 import { deploymentKinds } from '../support/deployments.ts'
@@ -57,6 +58,24 @@ describe.each(deploymentKinds)('on $name', ({ create }) => {
       const isEmpty = async () => (await deployment.storedKeys()).length === 0
       await waitFor(isEmpty, { what: 'storage to be empty' })
       expect((await new Api(program).uploads()).items).toEqual([])
+    },
+    minute,
+  )
+
+  it(
+    'an image deleted while it is converted leaves nothing either',
+    async () => {
+      await using deployment = await create()
+      const program = await deployment.start()
+      const { id } = await uploadBuffer(program.url, await makePhoto(), { filename: 'photo.jpg' })
+      const working = () => globSync('tmp/*/job-*', { cwd: deployment.dataDir }).length > 0
+      await waitFor(working, { intervalMs: 5, what: 'the conversion to begin' })
+      expect((await fetch(`${program.url}/v1/images/${id}`, { method: 'DELETE' })).status).toBe(204)
+      await waitFor(() => !working(), { what: 'the conversion to end' })
+      const isEmpty = async () => (await deployment.storedKeys()).length === 0
+      await waitFor(isEmpty, { what: 'storage to be empty' })
+      expect((await program.stop()).code).toBe(0)
+      expect(await deployment.storedKeys()).toEqual([])
     },
     minute,
   )
