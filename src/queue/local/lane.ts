@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import PQueue from 'p-queue'
+import { Loop } from '../../operations/loop.ts'
 import { runAttempt } from './attempt.ts'
 import type { QueueContext } from './context.ts'
 import type { StoredJobHandler } from './handlers.ts'
-import { Loop } from './loop.ts'
 import { RunningAttempt } from './running-attempt.ts'
 import { claim, type LeasedJob, refund } from './transitions.ts'
 

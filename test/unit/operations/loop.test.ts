@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Loop } from '../../../src/queue/local/loop.ts'
+import { Loop } from '../../../src/operations/loop.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const never = 2 ** 31 - 1
