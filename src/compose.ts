@@ -23,12 +23,14 @@ import { createLocalQueue } from './queue/local/local-queue.ts'
 import { logReport } from './queue/log-report.ts'
 import type { Storage } from './storage/contract.ts'
 import { createDiskStorage } from './storage/disk/disk-storage.ts'
+import { createMemoryBudget } from './storage/memory/budget.ts'
+import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
+import { Leases } from './uploads/leases.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
 import { createRemoveUpload, discardHandler, removeObjectsHandler } from './uploads/remove.ts'
 import { createTusHandler } from './uploads/tus/server.ts'
-import { createWriters } from './uploads/writers.ts'
 
 export interface Application {
   /** Resolves once it listens. @throws AppError, with one line for the operator, when it cannot. */
@@ -61,7 +63,7 @@ export async function compose(config: Config): Promise<Application> {
     report: (report) => logReport(logger, report),
   })
   const base: Base = { config, logger, database, storage, queue }
-  const uploads = composeUploads(base)
+  const uploads = composeUploads(base, instance)
   const http = composeHttp(base, uploads)
   const { converter, directories } = composeJobs(base, instance)
 
@@ -73,10 +75,12 @@ export async function compose(config: Config): Promise<Application> {
       await database.check()
       await migrate(database)
       await directories.sweep()
+      await uploads.leases.start()
       // Before any work is taken on: a port in use is found out without having begun anything.
       const url = await http.listen(config.http.port, config.http.host)
       await queue.start()
       uploads.reconciler.start()
+      uploads.expiry.start()
       announce(base, url)
     },
     async stop() {
@@ -87,12 +91,14 @@ export async function compose(config: Config): Promise<Application> {
           {
             name: 'let uploads record what they have',
             limitMs: 15_000,
-            run: uploads.writers.drain,
+            run: () => uploads.leases.drain(),
           },
           { name: 'finish uploads', limitMs: 10_000, run: uploads.reconciler.stop },
+          { name: 'clear away uploads', limitMs: 5_000, run: uploads.expiry.stop },
           { name: 'finish jobs', limitMs: 30_000, run: () => queue.stop(25_000) },
           { name: 'close connections', limitMs: 2_000, run: http.close },
           { name: 'end conversions', limitMs: 5_000, run: () => converter.close() },
+          { name: 'end leases', limitMs: 2_000, run: () => uploads.leases.stop() },
           { name: 'close storage', limitMs: 2_000, run: () => storage.close() },
           { name: 'close the database', limitMs: 5_000, run: () => database.close() },
           { name: 'leave the directory to others', limitMs: 1_000, run: async () => unlock() },
@@ -117,22 +123,28 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
   return { converter, directories }
 }
 
-function composeUploads({ config, logger, database, storage, queue }: Base) {
+function composeUploads(base: Base, instance: Instance) {
+  const { config, logger, database, storage, queue } = base
+  const { expiresIn, maxSize } = config.uploads
   const listener = imageListener(queue, defaultPresets)
+  const leases = new Leases({
+    database,
+    logger,
+    holder: instance.holder,
+    // With SQLite there is one program; a lease of any other is left over.
+    isGone: (holder) => database.kind === 'sqlite' || instance.isDeadHolder(holder),
+  })
   const finish = createFinish({ database, storage, queue, listener })
-  const remove = createRemoveUpload({ database, queue, listener })
-  const writers = createWriters()
-  const receive = createReceive({ database, storage, writers, finish })
+  const remove = createRemoveUpload({ database, queue, listener, leases })
+  const receive = createReceive({ database, storage, finish, expiresIn })
+  const { publicUrl, corsOrigins } = config.http
   const tus = createTusHandler(
-    { database, receive, writers, finish, remove, owner: localUser, logger },
-    {
-      path: uploadPath,
-      maxSize: config.uploads.maxSize,
-      publicUrl: config.http.publicUrl,
-      corsOrigins: config.http.corsOrigins,
-    },
+    { database, storage, leases, receive, finish, remove, owner: localUser, logger },
+    { path: uploadPath, maxSize, expiresIn, publicUrl, corsOrigins },
   )
-  return { tus, remove, writers, reconciler: createReconciler(database, finish, logger) }
+  const reconciler = createReconciler({ database, leases, finish, logger })
+  const expiry = createExpiry({ database, queue, logger })
+  return { tus, remove, leases, reconciler, expiry }
 }
 
 function composeHttp(
@@ -181,11 +193,11 @@ function keepsData({ storage, database }: Config): boolean {
 }
 
 /** The AWS SDK is loaded for a bucket only: it takes memory, and much of the time a start takes. */
-async function openStorage({ storage, dataDirectory }: Config): Promise<Storage> {
+async function openStorage({ storage, uploads, dataDirectory }: Config): Promise<Storage> {
   const { bucket, ...s3 } = storage
   if (!bucket) return createDiskStorage(join(dataDirectory, 'objects'))
   const { createS3Storage } = await import('./storage/s3/s3-storage.ts')
-  return createS3Storage({ bucket, ...s3 })
+  return createS3Storage({ bucket, ...s3, memory: createMemoryBudget(uploads.memory) })
 }
 
 function announce({ logger, storage, database }: Base, url: string): void {

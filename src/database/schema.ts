@@ -4,7 +4,7 @@
  */
 import type { Generated, Insertable, Selectable } from 'kysely'
 
-export type UploadState = 'receiving' | 'assembling' | 'stored' | 'failed'
+export type UploadState = 'receiving' | 'assembling' | 'stored' | 'failed' | 'expired'
 export type ImageState = 'processing' | 'ready' | 'failed'
 export type JobState = 'queued' | 'active' | 'done' | 'dead'
 
@@ -27,7 +27,17 @@ export interface UploadsTable {
   /** The object that holds acknowledged bytes after the last part. */
   tail_key: string | null
   tail_size: number
+  /** Null where there is no tail, and for tails from before it was kept. */
+  tail_crc32: number | null
   sha256: string | null
+  /** The process that may write to the upload, and the token its writes are checked by. */
+  lease_holder: string | null
+  lease_token: string | null
+  lease_until: number | null
+  /** 1 when somebody else waits for the lease. */
+  lease_wanted: Generated<number>
+  /** When an unfinished upload is given up, and when the memory of one given up goes. */
+  expires_at: number | null
   created_at: number
   updated_at: number
   stored_at: number | null

@@ -2,6 +2,8 @@
 export interface EventPayloads {
   /** All bytes of an upload are one object in storage. */
   'upload.stored': { readonly size: number }
+  /** Nobody continued an upload in time. */
+  'upload.expired': Record<string, never>
   /** An image's renditions can be fetched. */
   'image.ready': { readonly renditions: number }
   /** An image cannot be converted. */

@@ -49,7 +49,7 @@ export const imageSchema = z
 export const uploadSchema = z
   .object({
     id,
-    state: z.enum(['receiving', 'assembling', 'stored', 'failed']),
+    state: z.enum(['receiving', 'assembling', 'stored', 'failed', 'expired']),
     error: failureSchema.optional(),
     length: bytes.nullable().openapi({ description: 'Null while the client has not said.' }),
     offset: bytes.openapi({ description: 'Bytes that are safe.' }),
@@ -57,6 +57,7 @@ export const uploadSchema = z
     contentType: z.string().nullable(),
     sha256: z.string().nullable(),
     createdAt: time,
+    expiresAt: time.nullable().openapi({ description: 'When it is given up unless it goes on.' }),
     storedAt: time.nullable(),
     contentUrl: z.string().nullable().openapi({ description: 'Where the bytes are, once stored.' }),
     image: z

@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { pinoHttp } from 'pino-http'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
+import { sendAnswer } from './answer.ts'
 
 /** Where uploads are sent to; the protocols take over below it, except for GET. */
 export const uploadPath = '/files'
@@ -15,11 +16,11 @@ const keepAliveMs = 65_000
 /** The time answers under way have when the program stops. */
 const lastAnswersMs = 1_500
 
-type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+type UploadHandler = (request: IncomingMessage, response: ServerResponse) => Promise<Response>
 
 export interface HttpServerDependencies {
   readonly logger: Logger
-  readonly uploads: RequestHandler
+  readonly uploads: UploadHandler
   readonly app: Pick<Hono, 'fetch'>
 }
 
@@ -38,12 +39,24 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
   const api = getRequestListener(app.fetch)
   let stopping = false
 
-  const server = createServer((request, response) => {
+  const handleUpload = async (request: IncomingMessage, response: ServerResponse) => {
+    const answer = stopping ? turnAway(request) : await uploads(request, response)
+    await sendAnswer(request, response, answer)
+  }
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
     log(request, response)
     if (stopping) response.setHeader('Connection', 'close')
-    if (!isUpload(request)) return api(request, response)
-    if (stopping) return turnAway(request, response)
-    uploads(request, response).catch((error) => fail(error, response, logger))
+    if (isUpload(request)) {
+      handleUpload(request, response).catch((error) => fail(error, response, logger))
+    } else void api(request, response)
+  }
+  const server = createServer(handle)
+  // A client that asks before it sends a body is told to once somebody reads it, or refused.
+  server.on('checkContinue', (request, response) => {
+    request.once('resume', () => {
+      if (!response.headersSent) response.writeContinue()
+    })
+    handle(request, response)
   })
   // An upload may take hours; only silence ends it.
   server.requestTimeout = 0
@@ -83,12 +96,11 @@ function isUpload({ url, method }: IncomingMessage): boolean {
 }
 
 /** tus clients answer 423 on HEAD and 503 on the rest with another try, and then resume. */
-function turnAway({ method }: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(method === 'HEAD' ? 423 : 503, {
-    'Retry-After': '2',
-    'Tus-Resumable': '1.0.0',
+function turnAway({ method }: IncomingMessage): Response {
+  return new Response(null, {
+    status: method === 'HEAD' ? 423 : 503,
+    headers: { 'Retry-After': '2', 'Tus-Resumable': '1.0.0' },
   })
-  response.end()
 }
 
 function fail(error: unknown, response: ServerResponse, logger: Logger): void {

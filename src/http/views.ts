@@ -48,6 +48,7 @@ export function createViews(base: string) {
       contentType: image?.contentType ?? upload.contentType ?? null,
       sha256: upload.sha256 ?? null,
       createdAt: timeView(upload.createdAt),
+      expiresAt: upload.expiresAt === undefined ? null : timeView(upload.expiresAt),
       storedAt: upload.storedAt === undefined ? null : timeView(upload.storedAt),
       contentUrl: upload.state === 'stored' ? contentUrl(upload.id) : null,
       image: image ? { state: image.state, ...(image.error && { error: image.error }) } : null,

@@ -71,31 +71,49 @@ export interface UploadPart {
 export interface UploadTail {
   readonly key: string
   readonly size: number
+  /**
+   * CRC-32 (ISO 3309, as in zlib) of the bytes, by which they are known again. Undefined in tails
+   * recorded by releases that did not keep it.
+   */
+  readonly crc32: number | undefined
 }
+
+/**
+ * The id in a position when a multipart upload was about to be created: after a crash there may be
+ * one that is known by its key only.
+ */
+export const multipartStarting = ''
 
 /** Where an upload stands in storage. The ledger keeps it, exactly as it was last recorded. */
 export interface UploadPosition {
   readonly id: string
   /** Bytes of the whole upload; undefined while the client has not said. */
   readonly length: number | undefined
-  /** Bytes that are durable, contiguous from zero. */
+  /** Bytes that are durable, contiguous from zero: those in parts, then those of the tail. */
   readonly offset: number
+  /** Undefined without one, `multipartStarting` while one is being created. Always undefined on disk. */
   readonly multipartId: string | undefined
-  /** In order, without gaps, from number 1. Always empty on disk. */
-  readonly parts: readonly UploadPart[]
+  /** The recorded parts have the numbers from 1 to this. Always 0 on disk. */
+  readonly partCount: number
   readonly tail: UploadTail | undefined
 }
 
 /**
- * What the ledger must write down, all in one transaction. Every field but `part` replaces what
- * was recorded before; `part` is added to the parts. Some progress leaves the offset as it is: it
- * names what is about to be made in storage, so that cleaning up finds it after a crash.
+ * What the ledger must write down, all in one transaction. Every field but `parts` replaces what
+ * was recorded before; `parts` are added to those there are. Some progress leaves the offset as it
+ * is: it names what is about to be made in storage, so that cleaning up finds it after a crash.
  */
 export interface Progress {
   readonly offset: number
   readonly multipartId: string | undefined
-  readonly part: UploadPart | undefined
+  /** In order, without gaps, following the recorded ones. */
+  readonly parts: readonly UploadPart[]
   readonly tail: UploadTail | undefined
+  /**
+   * The object exists at its key with all of the bytes, checked against what storage says that it
+   * stored: nothing is left to complete.
+   */
+  readonly whole: boolean
 }
 
 /** Makes progress durable in the ledger. When it throws, storage goes no further and throws it on. */
@@ -112,12 +130,16 @@ export type RecordProgress = (progress: Progress) => Promise<void>
 export interface UploadStorage {
   /**
    * Stores what `body` yields after `position.offset`, and calls `record` each time more of it is
-   * durable: at least every 16 MiB or full part, and at the end. Bytes in storage beyond the
-   * recorded offset never count and are overwritten.
+   * durable, in order and never twice at a time: at least every 16 MiB or full part, and at the
+   * end. Bytes in storage beyond the recorded offset never count and are overwritten.
    *
-   * When `body` throws (the client is gone), what arrived is stored and recorded before the error
-   * is thrown on. When storage or `record` throws, the iterator of `body` is told to return.
-   * A body that goes beyond `position.length` is cut there and ends with `upload-too-long` (413).
+   * When `body` throws (the client is gone) or ends, what arrived is stored and recorded before
+   * the error is thrown on. When storage or `record` throws, the iterator of `body` is told to
+   * return. A body that goes beyond `position.length` is cut there and ends with
+   * `upload-too-long` (413).
+   *
+   * Once `signal` is aborted (the lease is lost) nothing more is stored or recorded, all waiting
+   * ends, and its reason is thrown. However it ends, when it settles nothing of it is under way.
    *
    * @returns the offset recorded last; `position.offset` when nothing arrived.
    */
@@ -125,14 +147,27 @@ export interface UploadStorage {
     position: UploadPosition,
     body: AsyncIterable<Buffer>,
     record: RecordProgress,
+    signal: AbortSignal,
   ): Promise<number>
   /**
    * Makes the object exist with exactly the `position.offset` recorded bytes, durable, and checks
    * its size. Safe to call again after a crash at any point, and concurrently with itself.
+   *
+   * @param parts all recorded parts, in order.
    */
-  complete(position: UploadPosition): Promise<void>
+  complete(position: UploadPosition, parts: readonly UploadPart[]): Promise<void>
   /** Removes all that storage holds of an upload, finished or not. What is gone already is no error. */
   discard(position: UploadPosition): Promise<void>
+}
+
+/** Capability of storage that can fill up: whether so many bytes more would fit now. */
+export interface LimitedSpace {
+  /** @throws AppError `storage-full` (507) when they would not. */
+  requireRoom(bytes: number): Promise<void>
+}
+
+export function hasLimitedSpace<T extends object>(storage: T): storage is T & LimitedSpace {
+  return 'requireRoom' in storage
 }
 
 /** What every backend can do. */

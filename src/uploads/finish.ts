@@ -1,10 +1,14 @@
-import type { Database } from '../database/database.ts'
+import type { Database, Transaction } from '../database/database.ts'
+import type { Schema } from '../database/schema.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { JobQueue } from '../queue/contract.ts'
-import type { UploadStorage } from '../storage/contract.ts'
-import { findUpload, markStored, readPosition } from './ledger.ts'
+import type { Progress, UploadStorage } from '../storage/contract.ts'
+import { leaseLost } from './errors.ts'
+import type { Lease } from './held-lease.ts'
+import { type Fence, findUpload, markStored, readParts, readPosition } from './ledger.ts'
 import type { UploadListener } from './listener.ts'
 import { noticingLoss } from './lost.ts'
+import type { Upload } from './upload.ts'
 
 export interface FinishDependencies {
   readonly database: Database
@@ -13,40 +17,57 @@ export interface FinishDependencies {
   readonly listener: UploadListener
 }
 
-/**
- * Takes an upload whose last byte is durable to `stored`. Does nothing for one that is not
- * `assembling`, so it may be called again after a crash at any point.
- */
-export type Finish = (id: string) => Promise<void>
+export interface Finish {
+  /**
+   * Takes an upload that is `assembling` to `stored`. May be called again after a crash at any point.
+   * @throws AppError `lease-lost` (423), `upload-lost` (410), what storage throws.
+   */
+  assemble(lease: Lease): Promise<Upload>
+  /** Takes an upload whose object storage made in one piece from `receiving` to `stored`. */
+  recordWhole(lease: Lease, progress: Progress): Promise<Upload>
+}
 
-/** Calls for the same upload at the same time share one run. */
+/** Storage first, then one transaction: `stored`, and all that follows from it. */
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const running = new Map<string, Promise<void>>()
-  return (id) => {
-    const current = running.get(id) ?? finish(dependencies, id).finally(() => running.delete(id))
-    running.set(id, current)
-    return current
+  const { database, storage, queue } = dependencies
+  async function record(lease: Lease, whole?: Progress): Promise<Upload> {
+    const upload = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
+    if (!upload) throw leaseLost()
+    lease.markEnded()
+    queue.wake()
+    return upload
+  }
+  return {
+    async assemble(lease) {
+      const position = await readPosition(database.queries, lease.id)
+      if (position) {
+        const parts = position.partCount > 0 ? await readParts(database.queries, lease.id) : []
+        await noticingLoss(database, lease, () => storage.complete(position, parts))
+      }
+      return record(lease)
+    },
+    recordWhole: record,
   }
 }
 
-async function finish(
-  { database, storage, queue, listener }: FinishDependencies,
-  id: string,
-): Promise<void> {
-  const upload = await findUpload(database.queries, id)
-  if (upload?.state !== 'assembling') return
-  const position = await readPosition(database.queries, id)
-  if (!position) return
-  await noticingLoss(database, id, () => storage.complete(position))
-  await database.transaction(async (trx) => {
-    const stored = await markStored(trx, id)
-    if (stored) {
-      await listener.stored(trx, stored)
-      await appendEvent(trx, 'upload.stored', id, { size: stored.offset })
-    } else if (!(await findUpload(trx, id))) {
-      // Deleted meanwhile, perhaps before the object was there to be removed.
-      await queue.enqueue(trx, 'upload.discard', { id, multipartId: null })
-    }
-  })
-  queue.wake()
+async function settle(
+  { queue, listener }: FinishDependencies,
+  trx: Transaction<Schema>,
+  fence: Fence,
+  whole?: Progress,
+): Promise<Upload | undefined> {
+  const stored = await markStored(trx, fence, whole)
+  if (stored) {
+    await listener.stored(trx, stored)
+    await appendEvent(trx, 'upload.stored', stored.id, { size: stored.offset })
+  } else if (await isGivenUp(trx, fence.id)) {
+    // By whoever took the lease, perhaps before the object was there to be removed.
+    await queue.enqueue(trx, 'upload.discard', { id: fence.id, multipartId: null })
+  }
+  return stored
+}
+
+async function isGivenUp(trx: Transaction<Schema>, id: string): Promise<boolean> {
+  const upload = await findUpload(trx, id)
+  return upload === undefined || upload.state === 'expired'
 }

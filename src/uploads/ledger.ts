@@ -1,16 +1,27 @@
 /**
  * The ledger: the one truth about where an upload stands. Storage holds bytes; only what is written
- * here counts. Each state change is one function, and each is conditional on the state before it, so
- * that doing it twice, or from two places, changes nothing.
+ * here counts. Each state change is one function, conditional on the state before it and, where
+ * bytes are concerned, on the lease: who has lost it cannot change anything.
  */
 import type { Database, Queries, Transaction } from '../database/database.ts'
-import type { Schema } from '../database/schema.ts'
-import { AppError } from '../errors.ts'
-import type { Progress, UploadPosition } from '../storage/contract.ts'
-import { type NewUpload, toUpload, type Upload } from './upload.ts'
+import type { Schema, UploadRow } from '../database/schema.ts'
+import type { Progress, UploadPart, UploadPosition } from '../storage/contract.ts'
+import { leaseLost } from './errors.ts'
+import { type LeaseRecord, type NewUpload, toUpload, type Upload } from './upload.ts'
 
-/** Begins an upload. One of length zero is whole at once. */
-export async function createUpload(queries: Queries, upload: NewUpload): Promise<void> {
+/** What a write to the ledger is checked by. */
+export interface Fence {
+  readonly id: string
+  /** The token of the lease. */
+  readonly token: string
+}
+
+/** Begins an upload, with its first lease if there is one. One of length zero is whole at once. */
+export async function createUpload(
+  queries: Queries,
+  upload: NewUpload,
+  lease?: LeaseRecord,
+): Promise<void> {
   const now = Date.now()
   await queries
     .insertInto('uploads')
@@ -25,20 +36,26 @@ export async function createUpload(queries: Queries, upload: NewUpload): Promise
       content_type: upload.contentType ?? null,
       state: upload.length === 0 ? 'assembling' : 'receiving',
       tail_size: 0,
+      expires_at: upload.expiresAt,
       created_at: now,
       updated_at: now,
+      ...(lease && {
+        lease_holder: lease.holder,
+        lease_token: lease.token,
+        lease_until: lease.until,
+      }),
     })
     .execute()
 }
 
 /** One indexed read. */
 export async function findUpload(queries: Queries, id: string): Promise<Upload | undefined> {
-  const row = await queries
-    .selectFrom('uploads')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirst()
+  const row = await findRow(queries, id)
   return row && toUpload(row)
+}
+
+async function findRow(queries: Queries, id: string): Promise<UploadRow | undefined> {
+  return queries.selectFrom('uploads').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
 export interface ListOptions {
@@ -53,83 +70,114 @@ export async function listUploads(queries: Queries, options: ListOptions): Promi
   let query = queries.selectFrom('uploads').selectAll().where('owner', '=', options.owner)
   if (options.before) query = query.where('id', '<', options.before)
   const rows = await query.orderBy('id', 'desc').limit(options.limit).execute()
-  return rows.map(toUpload)
+  return rows.map((row) => toUpload(row))
 }
 
-/** What storage needs to carry on with an upload, or undefined when there is no such upload. */
+/** Where an upload stands that was just created. */
+export function startOf({ id, length }: Pick<Upload, 'id' | 'length'>): UploadPosition {
+  return { id, length, offset: 0, multipartId: undefined, partCount: 0, tail: undefined }
+}
+
+/**
+ * What storage needs to carry on with an upload, or undefined when there is no such upload. Its cost
+ * does not grow with the number of parts.
+ */
 export async function readPosition(
   queries: Queries,
   id: string,
 ): Promise<UploadPosition | undefined> {
-  const row = await queries
-    .selectFrom('uploads')
-    .select(['length', 'offset', 'multipart_id', 'tail_key', 'tail_size'])
-    .where('id', '=', id)
-    .executeTakeFirst()
+  const row = await findRow(queries, id)
   if (!row) return undefined
-  const parts = await queries
-    .selectFrom('upload_parts')
-    .select(['number', 'size', 'etag'])
-    .where('upload_id', '=', id)
-    .orderBy('number')
-    .execute()
   return {
     id,
     length: row.length ?? undefined,
     offset: row.offset,
     multipartId: row.multipart_id ?? undefined,
-    parts,
-    tail: row.tail_key ? { key: row.tail_key, size: row.tail_size } : undefined,
+    partCount: row.multipart_id ? await countParts(queries, id) : 0,
+    tail: row.tail_key
+      ? { key: row.tail_key, size: row.tail_size, crc32: row.tail_crc32 ?? undefined }
+      : undefined,
   }
+}
+
+/** Parts are numbered without gaps, so the last one tells. */
+async function countParts(queries: Queries, id: string): Promise<number> {
+  const last = await queries
+    .selectFrom('upload_parts')
+    .select('number')
+    .where('upload_id', '=', id)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last?.number ?? 0
+}
+
+/** All recorded parts, in order. */
+export async function readParts(queries: Queries, id: string): Promise<UploadPart[]> {
+  return queries
+    .selectFrom('upload_parts')
+    .select(['number', 'size', 'etag'])
+    .where('upload_id', '=', id)
+    .orderBy('number')
+    .execute()
 }
 
 /**
  * Records bytes that became durable: `receiving → receiving`, or `→ assembling` with the last one,
- * before storage is told to assemble. Moves only from the offset the writer started at, so a writer
- * that was overtaken cannot move it.
- * @throws AppError `upload-moved-on` (409) when the upload is no longer where the writer left it.
+ * before storage is told to assemble. The offset never goes down.
+ * @throws AppError `lease-lost` (423) when another request may have the upload by now.
  */
 export async function recordProgress(
   database: Database,
-  id: string,
-  from: number,
+  fence: Fence,
   progress: Progress,
+  expiresAt: number,
 ): Promise<void> {
   await database.transaction(async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('uploads')
       .set((eb) => ({
-        offset: progress.offset,
+        ...positionColumns(progress),
         state: eb
           .case()
           .when('length', '=', progress.offset)
           .then('assembling' as const)
           .else('receiving' as const)
           .end(),
-        multipart_id: progress.multipartId ?? null,
-        tail_key: progress.tail?.key ?? null,
-        tail_size: progress.tail?.size ?? 0,
+        expires_at: expiresAt,
         updated_at: Date.now(),
       }))
-      .where('id', '=', id)
+      .where('id', '=', fence.id)
+      .where('lease_token', '=', fence.token)
       .where('state', '=', 'receiving')
-      .where('offset', '=', from)
+      .where('offset', '<=', progress.offset)
       .executeTakeFirst()
-    if (numUpdatedRows !== 1n) {
-      throw new AppError('upload-moved-on', 409, 'The upload was continued by another request.')
-    }
-    if (progress.part) {
-      await trx
-        .insertInto('upload_parts')
-        .values({ upload_id: id, ...progress.part })
-        .execute()
-    }
+    if (numUpdatedRows !== 1n) throw leaseLost()
+    const parts = progress.parts.map((part) => ({ upload_id: fence.id, ...part }))
+    if (parts.length > 0) await trx.insertInto('upload_parts').values(parts).execute()
   })
 }
 
-/** The client says how long the upload is; `→ assembling` when all of it is there already. */
-export async function declareLength(queries: Queries, id: string, length: number): Promise<void> {
-  await queries
+function positionColumns({ offset, multipartId, tail }: Progress) {
+  return {
+    offset,
+    multipart_id: multipartId ?? null,
+    tail_key: tail?.key ?? null,
+    tail_size: tail?.size ?? 0,
+    tail_crc32: tail?.crc32 ?? null,
+  }
+}
+
+/**
+ * The client says how long the upload is; `→ assembling` when all of it is there already.
+ * @throws AppError `lease-lost` (423)
+ */
+export async function declareLength(
+  queries: Queries,
+  fence: Fence,
+  length: number,
+): Promise<Upload> {
+  const row = await queries
     .updateTable('uploads')
     .set((eb) => ({
       length,
@@ -141,74 +189,66 @@ export async function declareLength(queries: Queries, id: string, length: number
         .end(),
       updated_at: Date.now(),
     }))
-    .where('id', '=', id)
+    .where('id', '=', fence.id)
+    .where('lease_token', '=', fence.token)
     .where('state', '=', 'receiving')
     .where('length', 'is', null)
-    .execute()
+    .returningAll()
+    .executeTakeFirst()
+  if (!row) throw leaseLost()
+  return toUpload(row)
 }
 
-/** `assembling → stored`. Returns the upload, or undefined when it was not assembling. */
+/**
+ * `assembling → stored`; or `receiving → stored` when `whole` says that storage made the object in
+ * one piece. Ends the lease. Returns the upload, or undefined for a lease that is lost.
+ */
 export async function markStored(
   trx: Transaction<Schema>,
-  id: string,
+  fence: Fence,
+  whole?: Progress,
 ): Promise<Upload | undefined> {
   const now = Date.now()
-  const row = await trx
+  let update = trx
     .updateTable('uploads')
     .set({
       state: 'stored',
       stored_at: now,
       updated_at: now,
+      expires_at: null,
       multipart_id: null,
       tail_key: null,
       tail_size: 0,
+      tail_crc32: null,
+      ...noLease,
+      ...(whole && { offset: whole.offset }),
     })
-    .where('id', '=', id)
-    .where('state', '=', 'assembling')
-    .returningAll()
-    .executeTakeFirst()
-  if (row) await trx.deleteFrom('upload_parts').where('upload_id', '=', id).execute()
+    .where('id', '=', fence.id)
+    .where('lease_token', '=', fence.token)
+    .where('state', '=', whole ? 'receiving' : 'assembling')
+  if (whole) update = update.where('length', '=', whole.offset)
+  const row = await update.returningAll().executeTakeFirst()
+  if (row && !whole) {
+    await trx.deleteFrom('upload_parts').where('upload_id', '=', fence.id).execute()
+  }
   return row && toUpload(row)
 }
 
+export const noLease = {
+  lease_holder: null,
+  lease_token: null,
+  lease_until: null,
+  lease_wanted: 0,
+} as const
+
 /** `receiving` or `assembling → failed`: storage no longer has what was acknowledged. */
-export async function markFailed(queries: Queries, id: string, failure: string): Promise<void> {
+export async function markFailed(queries: Queries, fence: Fence, failure: string): Promise<void> {
   await queries
     .updateTable('uploads')
     .set({ state: 'failed', failure, updated_at: Date.now() })
-    .where('id', '=', id)
+    .where('id', '=', fence.id)
+    .where('lease_token', '=', fence.token)
     .where('state', 'in', ['receiving', 'assembling'])
-    .execute()
-}
-
-/** The ids of uploads that wait to be assembled since before a time, longest first. */
-export async function findAssembling(
-  queries: Queries,
-  before: number,
-  limit: number,
-): Promise<string[]> {
-  const rows = await assemblingQuery(queries, before, limit).execute()
-  return rows.map((row) => row.id)
-}
-
-/** Exported for the test that looks at its plan. */
-export function assemblingQuery(queries: Queries, before: number, limit: number) {
-  return queries
-    .selectFrom('uploads')
-    .select('id')
-    .where('state', '=', 'assembling')
-    .where('updated_at', '<=', before)
-    .orderBy('updated_at')
-    .limit(limit)
-}
-
-/** Puts an upload that could not be assembled behind the others that wait. */
-export async function postponeAssembling(queries: Queries, id: string): Promise<void> {
-  await queries
-    .updateTable('uploads')
-    .set({ updated_at: Date.now() })
-    .where('id', '=', id)
-    .where('state', '=', 'assembling')
     .execute()
 }
 

@@ -1,54 +1,69 @@
-import type { Readable } from 'node:stream'
 import type { Database } from '../database/database.ts'
-import { AppError } from '../errors.ts'
-import type { UploadStorage } from '../storage/contract.ts'
+import type { UploadPosition, UploadStorage } from '../storage/contract.ts'
+import { uploadNotFound } from './errors.ts'
 import type { Finish } from './finish.ts'
-import { findUpload, readPosition, recordProgress } from './ledger.ts'
+import type { Lease } from './held-lease.ts'
+import { readPosition, recordProgress } from './ledger.ts'
 import { noticingLoss } from './lost.ts'
-import type { Writers } from './writers.ts'
 
 export interface ReceiveDependencies {
   readonly database: Database
   readonly storage: UploadStorage
-  readonly writers: Writers
   readonly finish: Finish
+  /** Milliseconds an unfinished upload is kept for after its last progress. */
+  readonly expiresIn: number
+}
+
+/** Where an upload stands after a request. */
+export interface Received {
+  readonly offset: number
+  readonly stored: boolean
+  /** When it is given up unless it is continued; undefined when nothing of that changed. */
+  readonly expiresAt: number | undefined
 }
 
 /**
- * Takes the bytes of one request, which follow the first `from` bytes of an upload, and returns the
- * offset that is recorded then. With the last byte it returns only when the upload is `stored`.
+ * Takes the bytes of one request, which follow those the upload has, and returns where it stands
+ * then. With the last byte it returns only when the upload is `stored`.
  *
  * When the connection breaks, what arrived is recorded before the error is thrown on.
- * @throws AppError `upload-not-found` (404), `offset-mismatch` (409), and what storage throws.
+ * @throws AppError `lease-lost` (423), `upload-lost` (410), and what storage and database throw.
  */
-export type Receive = (id: string, from: number, body: Readable) => Promise<number>
+export type Receive = (
+  lease: Lease,
+  body: AsyncIterable<Buffer>,
+  /** Where the upload stands, if that is known: right after its creation. */
+  start?: UploadPosition,
+) => Promise<Received>
 
 /** The protocols differ in how they ask; this is what they all do then. */
-export function createReceive({
-  database,
-  storage,
-  writers,
-  finish,
-}: ReceiveDependencies): Receive {
-  return async (id, from, body) => {
-    const upload = await findUpload(database.queries, id)
-    const position = await readPosition(database.queries, id)
-    if (!upload || !position)
-      throw new AppError('upload-not-found', 404, 'There is no such upload.')
-    if (position.offset !== from) {
-      throw new AppError('offset-mismatch', 409, `The upload stands at ${position.offset} bytes.`)
+export function createReceive(dependencies: ReceiveDependencies): Receive {
+  const { database, storage, finish, expiresIn } = dependencies
+  return async (lease, body, start) => {
+    const position = start ?? (await readPosition(database.queries, lease.id))
+    if (!position) throw uploadNotFound()
+    let stored = false
+    let expiresAt: number | undefined
+    const offset = await noticingLoss(database, lease, () =>
+      storage.append(
+        position,
+        body,
+        async (progress) => {
+          if (progress.whole) {
+            await finish.recordWhole(lease, progress)
+            stored = true
+          } else {
+            expiresAt = Date.now() + expiresIn
+            await recordProgress(database, lease, progress, expiresAt)
+          }
+        },
+        lease.lost,
+      ),
+    )
+    if (!stored && offset === position.length) {
+      await finish.assemble(lease)
+      stored = true
     }
-    let recorded = from
-    const write = async (chunks: AsyncIterable<Buffer>) => {
-      if (upload.state === 'receiving') {
-        await storage.append(position, chunks, async (progress) => {
-          await recordProgress(database, id, recorded, progress)
-          recorded = progress.offset
-        })
-      }
-      await finish(id)
-    }
-    await noticingLoss(database, id, () => writers.run(id, body, write))
-    return recorded
+    return { offset, stored, expiresAt }
   }
 }

@@ -5,7 +5,11 @@ import type { UploadRow, UploadState } from '../database/schema.ts'
  *
  * ```
  * receiving ──last byte──▶ assembling ──object exists──▶ stored
- *     └───────────┴──bytes lost in storage──▶ failed
+ *     │ │                      │                           ▲
+ *     │ │                      └──bytes lost──▶ failed     │
+ *     │ └──all of it stored in one piece───────────────────┘
+ *     ├──bytes lost in storage──▶ failed
+ *     └──not continued in time──▶ expired ──after a while──▶ forgotten
  * ```
  */
 export interface Upload {
@@ -17,7 +21,7 @@ export interface Upload {
   readonly length: number | undefined
   /** Bytes durable in storage, contiguous from zero. */
   readonly offset: number
-  /** `Upload-Metadata` as the protocol has it. */
+  /** `Upload-Metadata` as it was sent. */
   readonly metadata: string | undefined
   /** What the client calls it. Never trusted, never part of a path. */
   readonly filename: string | undefined
@@ -29,15 +33,28 @@ export interface Upload {
   readonly sha256: string | undefined
   /** Milliseconds since 1970. */
   readonly createdAt: number
+  /** When it is given up unless it is continued; undefined once it is whole. */
+  readonly expiresAt: number | undefined
   readonly storedAt: number | undefined
+  /** Who may write to it at present, if anybody. */
+  readonly lease: LeaseRecord | undefined
+}
+
+/** A lease as the ledger has it; it may have run out. */
+export interface LeaseRecord {
+  /** The process that has it. */
+  readonly holder: string
+  readonly token: string
+  /** Milliseconds since 1970. */
+  readonly until: number
 }
 
 export type NewUpload = Pick<
   Upload,
   'id' | 'owner' | 'dialect' | 'length' | 'metadata' | 'filename' | 'contentType'
->
+> & { readonly expiresAt: number }
 
-export function toUpload(row: UploadRow): Upload {
+export function toUpload(row: UploadRow, now = Date.now()): Upload {
   return {
     id: row.id,
     owner: row.owner,
@@ -47,10 +64,23 @@ export function toUpload(row: UploadRow): Upload {
     metadata: row.metadata ?? undefined,
     filename: row.filename ?? undefined,
     contentType: row.content_type ?? undefined,
-    state: row.state,
+    state: isOverdue(row, now) ? 'expired' : row.state,
     failure: row.failure ?? undefined,
     sha256: row.sha256 ?? undefined,
     createdAt: row.created_at,
+    expiresAt: row.state === 'receiving' ? (row.expires_at ?? undefined) : undefined,
     storedAt: row.stored_at ?? undefined,
+    lease: toLease(row),
   }
+}
+
+/** Expiry is exact, whenever the sweep comes by; an upload that is being written to does not expire. */
+function isOverdue({ state, expires_at, lease_until }: UploadRow, now: number): boolean {
+  return state === 'receiving' && (expires_at ?? Infinity) <= now && (lease_until ?? 0) <= now
+}
+
+function toLease({ lease_holder, lease_token, lease_until }: UploadRow): LeaseRecord | undefined {
+  return lease_holder !== null && lease_token !== null && lease_until !== null
+    ? { holder: lease_holder, token: lease_token, until: lease_until }
+    : undefined
 }

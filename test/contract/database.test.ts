@@ -102,7 +102,7 @@ describe('PostgreSQL', () => {
       await waitFor(() => broken.length > 0, { intervalMs: 5 })
       await sql`select 1`.execute(trx)
     })
-    await expect(work).rejects.toThrow()
+    await expect(work).rejects.toMatchObject({ code: 'database-unavailable', status: 503 })
     expect(broken[0]?.message).toMatch(/terminating connection/)
     await expect(database.check()).resolves.toBeUndefined()
     await Promise.all([database.close(), other.close()])

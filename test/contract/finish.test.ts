@@ -1,17 +1,12 @@
-import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { defaultPresets } from '../../src/conversion/presets.ts'
-import type { Database } from '../../src/database/database.ts'
 import { AppError } from '../../src/errors.ts'
-import { imageListener } from '../../src/images/upload-listener.ts'
-import type { UploadPosition } from '../../src/storage/contract.ts'
+import type { UploadStorage } from '../../src/storage/contract.ts'
 import { originalKey } from '../../src/storage/keys.ts'
-import { createFinish } from '../../src/uploads/finish.ts'
-import { createUpload, findUpload, recordProgress } from '../../src/uploads/ledger.ts'
+import { releaseLease } from '../../src/uploads/lease-records.ts'
+import { findUpload } from '../../src/uploads/ledger.ts'
 import type { UploadListener } from '../../src/uploads/listener.ts'
-import { createReconciler } from '../../src/uploads/reconcile.ts'
-import { createRemoveUpload } from '../../src/uploads/remove.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
+import { leaseOf, never } from '../support/leases.ts'
 import {
   contentOf,
   digestOf,
@@ -20,16 +15,23 @@ import {
   sha256,
   startDisk,
 } from '../support/storage.ts'
-import { idleQueue, newUpload, positionOf } from '../support/uploads.ts'
-import { waitFor } from '../support/wait.ts'
+import {
+  begunUpload,
+  countCalls,
+  jobsOf,
+  positionOf,
+  progressTo,
+  record,
+  recordsOf,
+  uploadCore,
+} from '../support/uploads.ts'
 
 const content = contentOf(100_000)
+const stored = { state: 'stored', images: 1, jobs: 1, events: 1 }
 
 describe.each(databaseTargets)('finishing an upload on $name', (target) => {
   let test: TestDatabase
   let disk: StorageUnderTest
-  const queue = idleQueue()
-  const listener = imageListener(queue, defaultPresets)
 
   beforeEach(async () => {
     test = await target.create()
@@ -40,100 +42,137 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
     await test.cleanup()
   })
 
+  const core = (storage: UploadStorage = disk.storage, listener?: UploadListener) =>
+    uploadCore({ database: test.database, storage, ...(listener && { listener }) })
   /** Receives all bytes, as a request does, and stops right before the upload is finished. */
   async function receive(): Promise<string> {
-    const { id } = newUpload()
-    await createUpload(test.database.queries, newUpload({ id, length: content.length }))
-    let recorded = 0
+    const id = await begunUpload(test.database, { length: content.length })
+    const fence = await leaseOf(test.database, id)
+    const position = { ...(await positionOf(test.database, id)), length: undefined }
+    const keep = ({ offset, tail }: { offset: number; tail: undefined }) =>
+      record(test.database, fence, offset, { tail })
     await disk.storage.append(
-      await positionOf(test.database, id),
+      position,
       inChunks(content),
-      async (progress) => {
-        await recordProgress(test.database, id, recorded, progress)
-        recorded = progress.offset
-      },
+      (progress) => keep({ ...progress, tail: undefined }),
+      never,
     )
+    await releaseLease(test.database.queries, fence)
     return id
   }
+  const leaseAnd = async (id: string, finish = core().finish) =>
+    finish.assemble(await leaseOf(test.database, id))
 
-  function finishWith(given: Partial<Parameters<typeof createFinish>[0]> = {}) {
-    return createFinish({
-      database: test.database,
-      storage: disk.storage,
-      queue,
-      listener,
-      ...given,
-    })
-  }
-
-  it('stores the upload with its image, its job and its event', async () => {
+  it('invariant 6: stores the upload with its image, its job and its event', async () => {
     const id = await receive()
-    await finishWith()(id)
-    expect(await recordsOf(test.database, id)).toEqual({
-      state: 'stored',
-      images: 1,
-      jobs: 1,
-      events: 1,
-    })
+    const { finish, queue } = core()
+    expect(await leaseAnd(id, finish)).toMatchObject({ id, state: 'stored', lease: undefined })
+    expect(await recordsOf(test.database, id)).toEqual(stored)
     expect(await digestOf(disk.storage, originalKey(id))).toBe(sha256(content))
+    expect(queue.woken).toBe(1)
   })
+
+  it.each(['assemble', 'recordWhole'] as const)(
+    'invariant 6: %s writes none of it when one part cannot be written, and can be done again',
+    async (way) => {
+      const { finish, listener } = core()
+      const broken: UploadListener = {
+        ...listener,
+        async stored(trx, upload) {
+          await listener.stored(trx, upload)
+          throw new Error('the power went')
+        },
+      }
+      const id = way === 'assemble' ? await receive() : await begunUpload(test.database)
+      const lease = await leaseOf(test.database, id)
+      const run = ({ finish: { assemble, recordWhole } }: Pick<typeof core2, 'finish'>) =>
+        way === 'assemble' ? assemble(lease) : recordWhole(lease, progressTo(10, { whole: true }))
+      const core2 = core(disk.storage, broken)
+      const before = await findUpload(test.database.queries, id)
+      await expect(run(core2)).rejects.toThrow('the power went')
+      expect(await findUpload(test.database.queries, id)).toEqual(before)
+      expect(await recordsOf(test.database, id)).toMatchObject({ images: 0, jobs: 0, events: 0 })
+      expect(core2.queue.woken).toBe(0)
+      await run({ finish })
+      expect(await recordsOf(test.database, id)).toEqual(stored)
+    },
+  )
+
+  it.each(['assemble', 'recordWhole'] as const)(
+    'says with %s that the lease has ended, once it has and not before',
+    async (way) => {
+      const id = way === 'assemble' ? await receive() : await begunUpload(test.database)
+      let ended = 0
+      const markEnded = () => {
+        ended += 1
+      }
+      const lease = { ...(await leaseOf(test.database, id)), markEnded }
+      const { finish } = core()
+      const run = (fence: typeof lease) =>
+        way === 'assemble'
+          ? finish.assemble(fence)
+          : finish.recordWhole(fence, progressTo(10, { whole: true }))
+      await expect(run({ ...lease, token: 'lost' })).rejects.toMatchObject({ code: 'lease-lost' })
+      expect(ended).toBe(0)
+      await run(lease)
+      expect(ended).toBe(1)
+    },
+  )
 
   it('does it once, however often and at the same time it is asked', async () => {
     const id = await receive()
-    const [one, other] = [finishWith(), finishWith()]
-    await Promise.all([one(id), one(id), other(id)])
-    await one(id)
-    expect(await recordsOf(test.database, id)).toEqual({
-      state: 'stored',
-      images: 1,
-      jobs: 1,
-      events: 1,
-    })
+    const lease = await leaseOf(test.database, id)
+    const [one, other] = [core(), core()]
+    const outcomes = await Promise.allSettled(
+      [one, one, other, other].map(({ finish }) => finish.assemble(lease)),
+    )
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    await expect(one.finish.assemble(lease)).rejects.toMatchObject({ code: 'lease-lost' })
+    expect(await recordsOf(test.database, id)).toEqual(stored)
+    expect(await digestOf(disk.storage, originalKey(id))).toBe(sha256(content))
   })
 
-  it('writes none of it when one part cannot be written, and can be done again', async () => {
-    const id = await receive()
-    const failing: UploadListener = {
-      ...listener,
-      async stored(trx, upload) {
-        await listener.stored(trx, upload)
-        throw new Error('the power went')
-      },
-    }
-    await expect(finishWith({ listener: failing })(id)).rejects.toThrow('the power went')
-    expect(await recordsOf(test.database, id)).toEqual({
-      state: 'assembling',
-      images: 0,
-      jobs: 0,
-      events: 0,
-    })
-    await finishWith()(id)
-    expect(await recordsOf(test.database, id)).toEqual({
-      state: 'stored',
-      images: 1,
-      jobs: 1,
-      events: 1,
-    })
-  })
-
-  it('leaves nothing of an upload that was deleted while its object was being made', async () => {
-    const id = await receive()
-    const remove = createRemoveUpload({ database: test.database, queue, listener })
-    const slow = {
+  it('invariant 5: storage is told to assemble only what the ledger calls assembling', async () => {
+    const seen: unknown[] = []
+    const id = await begunUpload(test.database, { length: content.length })
+    const watching: UploadStorage = {
       ...disk.storage,
-      complete: async (position: UploadPosition) => {
-        await remove(id)
-        await test.database.queries.deleteFrom('jobs').execute()
-        await disk.storage.complete(position)
+      // Progress to the end, without the object: what storage of parts does.
+      append: async (position, body, recordProgress, signal) => {
+        const open = { ...position, length: undefined }
+        const to = (offset: number) => recordProgress(progressTo(offset))
+        return disk.storage.append(open, body, ({ offset }) => to(offset), signal)
+      },
+      complete: async (position, parts) => {
+        seen.push((await findUpload(test.database.queries, id))?.state, position.offset, parts)
+        await disk.storage.complete(position, parts)
       },
     }
-    await finishWith({ storage: slow })(id)
-    const jobs = await test.database.queries
-      .selectFrom('jobs')
-      .select(['kind', 'payload'])
-      .execute()
-    expect(jobs).toEqual([
-      { kind: 'upload.discard', payload: JSON.stringify({ id, multipartId: null }) },
+    const { receive: via, leases } = core(watching)
+    const received = await leases.hold(id, never, async (_, lease) => {
+      if (!lease) throw new Error('no lease')
+      return via(lease, inChunks(content))
+    })
+    expect(seen).toEqual(['assembling', content.length, []])
+    expect(received).toMatchObject({ offset: content.length, stored: true })
+    expect(await recordsOf(test.database, id)).toEqual(stored)
+  })
+
+  it('hands storage all recorded parts, in order', async () => {
+    const id = await begunUpload(test.database, { length: 30 })
+    const lease = await leaseOf(test.database, id)
+    const parts = [1, 2, 3].map((number) => ({ number, size: 10, etag: `"${number}"` }))
+    await record(test.database, lease, 20, { multipartId: 'm', parts: parts.slice(0, 2) })
+    await record(test.database, lease, 30, { multipartId: 'm', parts: parts.slice(2) })
+    const given: unknown[] = []
+    const storage: UploadStorage = {
+      ...disk.storage,
+      complete: async (position, all) => void given.push(position, all),
+    }
+    await core(storage).finish.assemble(lease)
+    expect(given).toEqual([
+      { id, length: 30, offset: 30, multipartId: 'm', partCount: 3, tail: undefined },
+      parts,
     ])
   })
 
@@ -143,16 +182,16 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
       ...disk.storage,
       complete: () => Promise.reject(new AppError('storage-unavailable', 503, 'away')),
     }
-    await expect(finishWith({ storage: away })(id)).rejects.toMatchObject({
+    await expect(leaseAnd(id, core(away).finish)).rejects.toMatchObject({
       code: 'storage-unavailable',
     })
     expect(await recordsOf(test.database, id)).toMatchObject({ state: 'assembling', images: 0 })
   })
 
-  it('reports an upload whose bytes are gone as failed, never as stored', async () => {
+  it('invariant 5: reports an upload whose bytes are gone as failed, never as stored', async () => {
     const id = await receive()
     await disk.storage.discard(await positionOf(test.database, id))
-    await expect(finishWith()(id)).rejects.toMatchObject({ code: 'upload-lost' })
+    await expect(leaseAnd(id)).rejects.toMatchObject({ code: 'upload-lost', status: 410 })
     expect(await recordsOf(test.database, id)).toEqual({
       state: 'failed',
       images: 0,
@@ -161,94 +200,48 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
     })
   })
 
-  it('is made good at the next start when a crash came right after storage completed', async () => {
+  it('leaves nothing of an upload that was deleted while its object was being made', async () => {
     const id = await receive()
-    await disk.storage.complete(await positionOf(test.database, id))
-    const reconciler = createReconciler(test.database, finishWith(), pino({ level: 'silent' }))
-    reconciler.start()
-    await waitFor(async () => (await findUpload(test.database.queries, id))?.state === 'stored')
-    await reconciler.stop()
-    expect(await recordsOf(test.database, id)).toEqual({
-      state: 'stored',
-      images: 1,
-      jobs: 1,
-      events: 1,
-    })
-  })
-
-  it('is not held up at the start by an upload that cannot be finished', async () => {
-    const [broken, good] = [await receive(), await receive()]
-    const partlyAway = {
+    const { finish } = core({
       ...disk.storage,
-      complete: async (position: UploadPosition) => {
-        if (position.id === broken) throw new AppError('storage-unavailable', 503, 'away')
-        await disk.storage.complete(position)
+      complete: async (position, parts) => {
+        await test.database.queries.deleteFrom('uploads').execute()
+        await disk.storage.complete(position, parts)
       },
-    }
-    const finish = finishWith({ storage: partlyAway })
-    const reconciler = createReconciler(test.database, finish, pino({ level: 'silent' }))
-    reconciler.start()
-    const stored = async () => (await findUpload(test.database.queries, good))?.state === 'stored'
-    await waitFor(stored, { timeoutMs: 5_000 })
-    await reconciler.stop()
-    expect(await recordsOf(test.database, broken)).toMatchObject({ state: 'assembling' })
-  })
-
-  it('removes an upload with all records at once and leaves the objects to durable jobs', async () => {
-    const id = await receive()
-    await finishWith()(id)
-    const { database } = test
-    await database.queries
-      .insertInto('renditions')
-      .values({
-        image_id: id,
-        preset: 'former',
-        format: 'webp',
-        content_type: 'image/webp',
-        width: 1,
-        height: 1,
-        size: 1,
-        storage_key: `images/${id}/former.webp`,
-        etag: 'e',
-      })
-      .execute()
-    const remove = createRemoveUpload({ database, queue, listener })
-    expect(await remove(id)).toBe(true)
-    expect(await remove(id)).toBe(false)
-    expect(await findUpload(database.queries, id)).toBeUndefined()
-    expect(await database.queries.selectFrom('renditions').selectAll().execute()).toEqual([])
-    const jobs = await database.queries.selectFrom('jobs').select(['kind', 'payload']).execute()
-    expect(jobs).toContainEqual({
-      kind: 'upload.discard',
-      payload: JSON.stringify({ id, multipartId: null }),
     })
-    const removal = jobs.find(({ kind }) => kind === 'storage.remove')
-    expect(removal?.payload).toContain(`images/${id}/former.webp`)
+    await expect(leaseAnd(id, finish)).rejects.toMatchObject({ code: 'lease-lost' })
+    expect(await jobsOf(test.database)).toEqual([
+      { kind: 'upload.discard', payload: { id, multipartId: null } },
+    ])
   })
 
-  it('removes renditions of a conversion that has not come to its end, too', async () => {
-    const id = await receive()
-    await finishWith()(id)
-    await createRemoveUpload({ database: test.database, queue, listener })(id)
-    const jobs = await test.database.queries
-      .selectFrom('jobs')
-      .select(['kind', 'payload'])
+  it('leaves nothing of an upload that was given up while its object was being made', async () => {
+    const id = await begunUpload(test.database)
+    const lease = await leaseOf(test.database, id)
+    const { finish } = core()
+    // Its lease ran out, it expired, and storage was cleared of it before the object was there.
+    await test.database.queries
+      .updateTable('uploads')
+      .set({ state: 'expired', lease_token: null, lease_holder: null, lease_until: null })
       .execute()
-    const removal = jobs.find(({ kind }) => kind === 'storage.remove')
-    expect(JSON.parse(removal?.payload ?? '{}').keys).toHaveLength(5)
+    const late = finish.recordWhole(lease, progressTo(10, { whole: true }))
+    await expect(late).rejects.toMatchObject({ code: 'lease-lost' })
+    expect(await jobsOf(test.database)).toEqual([
+      { kind: 'upload.discard', payload: { id, multipartId: null } },
+    ])
+  })
+
+  it('discards nothing of an upload that somebody else goes on with', async () => {
+    const id = await receive()
+    const old = await leaseOf(test.database, id)
+    await releaseLease(test.database.queries, old)
+    const current = await leaseOf(test.database, id)
+    const { counted, calls } = countCalls(disk.storage)
+    const { finish } = core(counted)
+    await expect(finish.assemble(old)).rejects.toMatchObject({ code: 'lease-lost' })
+    expect(await jobsOf(test.database)).toEqual([])
+    await finish.assemble(current)
+    expect(calls).toEqual(['complete', 'complete'])
+    expect(await recordsOf(test.database, id)).toEqual(stored)
   })
 })
-
-async function recordsOf({ queries }: Database, id: string) {
-  const count = async (rows: Promise<unknown[]>) => (await rows).length
-  return {
-    state: (await findUpload(queries, id))?.state,
-    images: await count(queries.selectFrom('images').selectAll().where('id', '=', id).execute()),
-    jobs: await count(
-      queries.selectFrom('jobs').selectAll().where('dedupe_key', '=', id).execute(),
-    ),
-    events: await count(
-      queries.selectFrom('events').selectAll().where('subject', '=', id).execute(),
-    ),
-  }
-}

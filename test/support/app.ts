@@ -1,17 +1,14 @@
-import { pino } from 'pino'
 import { openAuthenticator } from '../../src/auth/principal.ts'
-import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
 import { type AppDependencies, createApp } from '../../src/http/app.ts'
 import { createViews } from '../../src/http/views.ts'
-import { imageListener } from '../../src/images/upload-listener.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
-import { createUpload, markStored } from '../../src/uploads/ledger.ts'
-import { createRemoveUpload } from '../../src/uploads/remove.ts'
+import { markFailed, markStored } from '../../src/uploads/ledger.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
-import { idleQueue, newUpload, wholeUpload } from './uploads.ts'
+import { leaseOf, silent } from './leases.ts'
+import { begunUpload, uploadCore, wholeUpload } from './uploads.ts'
 
 /** The API over a database and a storage, without a socket. */
 export function testApp(
@@ -19,17 +16,12 @@ export function testApp(
   storage: Storage,
   given: Partial<AppDependencies> = {},
 ) {
-  const queue = idleQueue()
   return createApp({
     authenticator: openAuthenticator(),
-    logger: pino({ level: 'silent' }),
+    logger: silent,
     queries: database.queries,
     storage,
-    removeUpload: createRemoveUpload({
-      database,
-      queue,
-      listener: imageListener(queue, defaultPresets),
-    }),
+    removeUpload: uploadCore({ database, storage }).remove,
     views: createViews(''),
     presetNames: new Set(['thumb', 'large']),
     health: { report: async () => ({ ready: true, checks: { database: 'ok' } }) },
@@ -49,15 +41,24 @@ export async function storedUpload(
 ): Promise<string> {
   const id = await wholeUpload(database, { ...given, length: content.length })
   await storage.put(originalKey(id), content, 'application/octet-stream')
-  await database.transaction((trx) => markStored(trx, id))
+  const fence = await leaseOf(database, id)
+  await database.transaction((trx) => markStored(trx, fence))
   return id
 }
 
 /** An upload of which not all bytes are there. */
-export async function unfinishedUpload(database: Database): Promise<string> {
-  const upload = newUpload()
-  await createUpload(database.queries, upload)
-  return upload.id
+export async function unfinishedUpload(
+  database: Database,
+  given: Partial<NewUpload> = {},
+): Promise<string> {
+  return begunUpload(database, given)
+}
+
+/** An upload of which storage has lost bytes. */
+export async function failedUpload(database: Database, failure: string): Promise<string> {
+  const id = await begunUpload(database)
+  await markFailed(database.queries, await leaseOf(database, id), failure)
+  return id
 }
 
 /** The image record of a stored upload. */

@@ -10,8 +10,8 @@ export interface Deployment extends AsyncDisposable {
   readonly dataDir: string
   /** The keys of all objects in storage, also of unfinished ones, sorted. */
   storedKeys(): Promise<string[]>
-  /** Starts the program; again and again on the same data, if need be. */
-  start(): Promise<Program>
+  /** Starts the program; again and again on the same data, if need be, and with more settings. */
+  start(settings?: Readonly<Record<string, string>>): Promise<Program>
 }
 
 export interface DeploymentKind {
@@ -45,7 +45,8 @@ async function deploy(
     return {
       dataDir,
       storedKeys: () => s3?.listKeys() ?? filesUnder(join(dataDir, 'objects')),
-      start: async () => resources.use(await startProgram({ env, dataDir })),
+      start: async (settings) =>
+        resources.use(await startProgram({ env: { ...env, ...settings }, dataDir })),
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     }
   } catch (error) {

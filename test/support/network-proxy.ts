@@ -7,7 +7,10 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
+import { Connection, type ConnectionFault, type Rates } from './network-connection.ts'
 import { newSeed, type Random, seededRandom } from './random.ts'
+
+export type { ConnectionFault, Rates }
 
 export interface NetworkProxyOptions {
   /** How many connections are cut before the network turns good; 0 when left out. */
@@ -17,6 +20,8 @@ export interface NetworkProxyOptions {
   /** Slows each connection's way from the client down to this. */
   readonly bytesPerSecond?: number
   readonly seed?: string | number
+  /** Asked for every connection, once the cuts are used up: what is to happen to it. */
+  readonly plan?: () => ConnectionFault | undefined
 }
 
 /** Listens on loopback and passes every connection on to the host and port of `target`. */
@@ -33,17 +38,21 @@ export class NetworkProxy implements AsyncDisposable {
   readonly seed: string | number
   #target: URL
   #cutsLeft: number
-  #cuts = 0
   #stalled = false
+  #rates: Rates
+  readonly #counts = new Map<ConnectionFault['kind'], number>()
   readonly #options: NetworkProxyOptions
   readonly #random: Random
   readonly #server: Server
+  readonly #connections = new Set<Connection>()
+  /** Both ends of connections; of one that is half-open, the server's. */
   readonly #sockets = new Set<Socket>()
 
   constructor(target: string, options: NetworkProxyOptions) {
     this.seed = options.seed ?? newSeed()
     this.#target = new URL(target)
     this.#cutsLeft = options.cuts ?? 0
+    this.#rates = { up: options.bytesPerSecond }
     this.#options = options
     this.#random = seededRandom(this.seed)
     this.#server = createServer((client) => this.#connect(client))
@@ -62,7 +71,12 @@ export class NetworkProxy implements AsyncDisposable {
 
   /** Connections destroyed so far. */
   get cuts(): number {
-    return this.#cuts
+    return this.#counts.get('cut') ?? 0
+  }
+
+  /** What happened to connections so far, by kind. */
+  get counts(): ReadonlyMap<ConnectionFault['kind'], number> {
+    return this.#counts
   }
 
   /** Sends new connections elsewhere: the server came back under another port. */
@@ -70,22 +84,33 @@ export class NetworkProxy implements AsyncDisposable {
     this.#target = new URL(target)
   }
 
-  /** Stops passing bytes, without closing anything. */
+  /** Stops passing bytes, without closing anything; nothing hears of an end, either. */
   stall(): void {
     this.#stalled = true
-    for (const socket of this.#sockets) socket.pause()
+    for (const connection of this.#connections) connection.stall()
   }
 
-  /** Ends a stall. */
+  /** Ends a stall, also of single connections. */
   flow(): void {
     this.#stalled = false
-    for (const socket of this.#sockets) socket.resume()
+    for (const connection of this.#connections) connection.flow()
+  }
+
+  /** Slows every connection down to this, new ones too; `{}` makes them as fast as they can be. */
+  limit(rates: Rates): void {
+    this.#rates = rates
+    for (const connection of this.#connections) connection.limit(rates)
   }
 
   /** Destroys every open connection now. */
   cutNow(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
-    this.#cuts += 1
+    for (const connection of this.#connections) connection.reset()
+    this.#count('cut')
+  }
+
+  /** All clients are gone, and the server hears nothing of it. */
+  leaveHalfOpen(): void {
+    for (const connection of this.#connections) connection.leaveHalfOpen()
   }
 
   async close(): Promise<void> {
@@ -101,69 +126,32 @@ export class NetworkProxy implements AsyncDisposable {
 
   #connect(client: Socket): void {
     const server = openConnection(Number(this.#target.port), this.#target.hostname)
-    this.#track(client, server)
-    this.#track(server, client)
-    server.on('data', (data) => this.#pass(data, server, client))
-    this.#passFromClient(client, server)
-    if (this.#stalled) this.stall()
+    const fault = this.#nextFault()
+    const onFault = (kind: ConnectionFault['kind']) => {
+      this.#count(kind)
+      if (kind === 'cut') this.#cutsLeft -= 1
+      if (kind === 'half-open') this.#connections.delete(connection)
+    }
+    const connection = new Connection({ client, server, fault, random: this.#random, onFault })
+    connection.limit(this.#rates)
+    if (this.#stalled) connection.stall()
+    this.#connections.add(connection)
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.once('close', () => {
+        this.#sockets.delete(socket)
+        this.#connections.delete(connection)
+      })
+    }
   }
 
-  #passFromClient(client: Socket, server: Socket): void {
-    let passed = 0
-    const cutAt = this.#nextCut()
-    client.on('data', (data: Buffer) => {
-      const rest = cutAt - passed
-      passed += data.length
-      if (data.length < rest) {
-        this.#pass(data, client, server)
-        this.#slowDown(data.length, client)
-        return
-      }
-      // The last bytes are sent before the connection breaks, as on a real network.
-      client.removeAllListeners('data').pause()
-      server.write(data.subarray(0, rest), () => this.#cut(client, server))
-    })
-  }
-
-  #nextCut(): number {
-    if (this.#cutsLeft <= 0) return Number.POSITIVE_INFINITY
+  #nextFault(): ConnectionFault | undefined {
+    if (this.#cutsLeft <= 0) return this.#options.plan?.()
     const [min, max] = this.#options.cutAfter ?? [64 * 1024, 2 * 1024 * 1024]
-    return this.#random.integer(min, max)
+    return { kind: 'cut', afterBytes: this.#random.integer(min, max) }
   }
 
-  /** Networks break in two ways: the server sees a reset, or the stream just ends. */
-  #cut(client: Socket, server: Socket): void {
-    this.#cutsLeft -= 1
-    this.#cuts += 1
-    client.resetAndDestroy()
-    if (this.#random.integer(0, 1) === 0) server.resetAndDestroy()
-    else server.destroy()
-  }
-
-  #pass(data: Buffer | string, from: Socket, to: Socket): void {
-    if (to.write(data)) return
-    from.pause()
-    to.once('drain', () => this.#resume(from))
-  }
-
-  #slowDown(bytes: number, socket: Socket): void {
-    const { bytesPerSecond } = this.#options
-    if (bytesPerSecond === undefined) return
-    socket.pause()
-    setTimeout(() => this.#resume(socket), (bytes / bytesPerSecond) * 1_000)
-  }
-
-  #resume(socket: Socket): void {
-    if (!this.#stalled) socket.resume()
-  }
-
-  #track(socket: Socket, other: Socket): void {
-    this.#sockets.add(socket)
-    socket.on('error', () => other.destroy())
-    socket.on('end', () => other.end())
-    socket.on('close', () => {
-      this.#sockets.delete(socket)
-      other.destroy()
-    })
+  #count(kind: ConnectionFault['kind']): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
   }
 }

@@ -1,80 +1,125 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { buffer } from 'node:stream/consumers'
+import { createServer } from 'node:http'
+import { newSeed, seededRandom } from './random.ts'
+import { Exchange } from './s3-exchange.ts'
+import { operationOf, type S3Operation } from './s3-operations.ts'
 
-export type S3Operation =
-  | 'CreateMultipartUpload'
-  | 'UploadPart'
-  | 'CompleteMultipartUpload'
-  | 'AbortMultipartUpload'
-  | 'ListMultipartUploads'
-  | 'ListParts'
-  | 'PutObject'
-  | 'GetObject'
-  | 'HeadObject'
-  | 'HeadBucket'
-  | 'DeleteObject'
+export type { S3Operation }
 
 /**
- * What happens to a request: it is answered with a status and an S3 error code (also 200, as
- * CompleteMultipartUpload may), its connection is dropped before or after S3 saw it, or nothing
- * ever comes back.
+ * What happens to a request.
+ *
+ * - a status with an S3 error code: the answer, without S3 having seen the request; also 200, as
+ *   CompleteMultipartUpload may fail
+ * - `delayMs`: the answer comes that much later
+ * - `bytesPerSecond`: both bodies pass no faster than this
+ * - `drop-…`: the connection breaks before S3 saw the request, or after S3 carried it out
+ * - `hang…`: nothing ever comes back, without S3 having seen the request, or after it carried it out
+ * - `truncate-request`: the connection to S3 breaks in the middle of the body, and so does ours
+ * - `truncate-answer`: the connection breaks in the middle of the answer: of its body, or of its
+ *   headers when it has no body
+ * - `corrupt-…`: a bit in the middle of the body is turned over on its way in, or on its way out
+ *
+ * A body without bytes can be neither cut nor corrupted; such a request is passed on as it is.
  */
 export type Fault =
-  | { status: number; code: string; message?: string }
+  | { readonly status: number; readonly code: string; readonly message?: string }
+  | { readonly delayMs: number }
+  | { readonly bytesPerSecond: number }
   | 'drop-before'
   | 'drop-after'
   | 'hang'
+  | 'hang-after'
+  | 'truncate-request'
+  | 'truncate-answer'
+  | 'corrupt-request'
+  | 'corrupt-answer'
 
 export interface FaultRule {
-  readonly operation: S3Operation
+  readonly operation: S3Operation | 'any'
   readonly fault: Fault
   /** How many requests pass before. */
   readonly after?: number
   /** How many requests fail; without it, all. */
   readonly times?: number
+  /** How likely each of them fails; 1 when left out. */
+  readonly probability?: number
+  /** Called once S3 carried the request out, or will never see it; before anything is answered. */
+  readonly onInjected?: () => void
+}
+
+export interface FaultProxyOptions {
+  /** For the rules with a probability. */
+  readonly seed?: string | number
 }
 
 export interface FaultProxy {
   readonly endpoint: string
-  /** Adds a rule; it counts requests from now on. */
+  readonly seed: string | number
+  /** Adds a rule; it counts requests from now on. The first rule that applies to a request decides. */
   fail(rule: FaultRule): void
   /** Forgets all rules and counts. */
   clear(): void
+  /** Forgets all rules, and keeps the counts. */
+  heal(): void
+  /** Breaks the connections on which nothing was ever to come back. */
+  endHangs(): void
   /** How many requests of an operation came. */
   count(operation: S3Operation): number
+  /** How many faults were injected into an operation, or into all. */
+  injected(operation?: S3Operation): number
+  /** How many faults were injected by kind, as `nameOf` calls them. */
+  injectedByKind(): ReadonlyMap<string, number>
   close(): Promise<void>
 }
 
-/** A proxy in front of an S3 service that speaks its protocol and fails as it is told. */
-export async function startFaultProxy(target: string): Promise<FaultProxy> {
-  let rules: { rule: FaultRule; seen: number }[] = []
-  const counts = new Map<S3Operation, number>()
+/** A proxy in front of an S3 service that speaks its protocol, streams, and fails as it is told. */
+export async function startFaultProxy(
+  target: string,
+  { seed = newSeed() }: FaultProxyOptions = {},
+): Promise<FaultProxy> {
+  const rules = new Rules(seed)
+  const requests = new Map<string, number>()
+  const injected = { byOperation: new Map<string, number>(), byKind: new Map<string, number>() }
+  const hanging = new Set<() => void>()
 
-  const faultFor = (operation: S3Operation | undefined): Fault | undefined => {
-    const active = rules.filter(({ rule }) => rule.operation === operation)
-    for (const entry of active) entry.seen += 1
-    return active.find(({ rule: { after = 0, times = Infinity }, seen }) => {
-      return seen > after && seen <= after + times
-    })?.rule.fault
-  }
   const server = createServer((incoming, outgoing) => {
     const operation = operationOf(incoming)
-    if (operation) counts.set(operation, (counts.get(operation) ?? 0) + 1)
-    forward(target, incoming, outgoing, faultFor(operation)).catch(() => outgoing.destroy())
+    if (operation) add(requests, operation)
+    const rule = rules.decide(operation)
+    const onInjected = () => {
+      if (!rule) return
+      add(injected.byOperation, operation ?? 'unknown')
+      add(injected.byKind, nameOf(rule.fault))
+      rule.onInjected?.()
+    }
+    const options = { target, fault: rule?.fault, injected: onInjected, hanging }
+    void new Exchange(incoming, outgoing, options).run()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The proxy has no port')
+
   return {
     endpoint: `http://127.0.0.1:${address.port}`,
-    fail: (rule) => rules.push({ rule, seen: 0 }),
+    seed,
+    fail: (rule) => rules.add(rule),
+    heal: () => rules.clear(),
     clear() {
-      rules = []
-      counts.clear()
+      rules.clear()
+      for (const counts of [requests, injected.byOperation, injected.byKind]) counts.clear()
     },
-    count: (operation) => counts.get(operation) ?? 0,
+    endHangs() {
+      for (const end of hanging) end()
+    },
+    count: (operation) => requests.get(operation) ?? 0,
+    injected(operation) {
+      const { byOperation } = injected
+      if (operation) return byOperation.get(operation) ?? 0
+      return [...byOperation.values()].reduce((sum, count) => sum + count, 0)
+    },
+    injectedByKind: () => injected.byKind,
     async close() {
       server.close()
       server.closeAllConnections()
@@ -83,73 +128,43 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   }
 }
 
-function operationOf(incoming: IncomingMessage): S3Operation | undefined {
-  const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://s3')
-  const isObject = /^\/[^/]+\/./.test(pathname)
-  const multipart = searchParams.has('uploadId')
-  switch (incoming.method) {
-    case 'POST':
-      if (searchParams.has('uploads')) return 'CreateMultipartUpload'
-      return multipart ? 'CompleteMultipartUpload' : undefined
-    case 'PUT':
-      if (multipart) return 'UploadPart'
-      return isObject ? 'PutObject' : undefined
-    case 'DELETE':
-      return multipart ? 'AbortMultipartUpload' : 'DeleteObject'
-    case 'HEAD':
-      return isObject ? 'HeadObject' : 'HeadBucket'
-    case 'GET':
-      if (searchParams.has('uploads')) return 'ListMultipartUploads'
-      if (multipart) return 'ListParts'
-      return isObject ? 'GetObject' : undefined
-    default:
-      return undefined
-  }
+/** `503 SlowDown`, `delayed`, `slow`, or the fault's own name. */
+export function nameOf(fault: Fault): string {
+  if (typeof fault === 'string') return fault
+  if ('status' in fault) return `${fault.status} ${fault.code}`
+  return 'delayMs' in fault ? 'delayed' : 'slow'
 }
 
-async function forward(
-  target: string,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  fault: Fault | undefined,
-): Promise<void> {
-  if (fault === 'hang') {
-    incoming.resume()
-    return
+class Rules {
+  #rules: { readonly rule: FaultRule; seen: number }[] = []
+  readonly #random
+
+  constructor(seed: string | number) {
+    this.#random = seededRandom(seed)
   }
-  const body = await buffer(incoming)
-  if (fault === 'drop-before') {
-    outgoing.destroy()
-    return
+
+  add(rule: FaultRule): void {
+    this.#rules.push({ rule, seen: 0 })
   }
-  if (typeof fault === 'object') {
-    outgoing.writeHead(fault.status, { 'content-type': 'application/xml' })
-    const { code, message = '' } = fault
-    outgoing.end(
-      `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+
+  clear(): void {
+    this.#rules = []
+  }
+
+  /** Counts a request in every rule it belongs to, and returns the one that applies to it. */
+  decide(operation: S3Operation | undefined): FaultRule | undefined {
+    const active = this.#rules.filter(
+      ({ rule }) => rule.operation === 'any' || rule.operation === operation,
     )
-    return
+    for (const entry of active) entry.seen += 1
+    return active.find(({ rule, seen }) => {
+      const { after = 0, times = Number.POSITIVE_INFINITY, probability = 1 } = rule
+      if (seen <= after || seen > after + times) return false
+      return probability >= 1 || this.#random.chance(probability)
+    })?.rule
   }
-  const answer = await send(target, incoming, body)
-  if (fault === 'drop-after') {
-    await buffer(answer)
-    outgoing.destroy()
-    return
-  }
-  outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-  answer.pipe(outgoing)
 }
 
-/** Headers go on as they came, since the signature covers the host. */
-async function send(
-  target: string,
-  { method, url, headers }: IncomingMessage,
-  body: Buffer,
-): Promise<IncomingMessage> {
-  const onward = request(`${target}${url}`, { method, headers, agent: false })
-  const answered = once(onward, 'response')
-  onward.end(body)
-  const [answer]: IncomingMessage[] = await answered
-  if (!answer) throw new Error('no answer')
-  return answer
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
 }

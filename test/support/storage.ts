@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { newId } from '../../src/ids.ts'
-import type { Progress, Storage, UploadPosition } from '../../src/storage/contract.ts'
+import type { Progress, Storage, UploadPart, UploadPosition } from '../../src/storage/contract.ts'
 import { createDiskStorage } from '../../src/storage/disk/disk-storage.ts'
 import { originalKey } from '../../src/storage/keys.ts'
 import { createS3Storage } from '../../src/storage/s3/s3-storage.ts'
@@ -61,7 +61,7 @@ async function startBucket(): Promise<StorageUnderTest> {
 }
 
 /** Puts the credentials where the SDK in this process looks for them. */
-export function useCredentials({ env }: TestS3): void {
+export function useCredentials({ env }: Pick<TestS3, 'env'>): void {
   process.env.AWS_ACCESS_KEY_ID = env.AWS_ACCESS_KEY_ID
   process.env.AWS_SECRET_ACCESS_KEY = env.AWS_SECRET_ACCESS_KEY
 }
@@ -69,9 +69,11 @@ export function useCredentials({ env }: TestS3): void {
 /** The ledger's side of an upload: keeps what was recorded, as the database does. */
 export class TestLedger {
   position: UploadPosition
+  readonly parts: UploadPart[] = []
   readonly records: Progress[] = []
   /** Called before anything is recorded; what it throws is what the database throws. */
-  beforeRecord: (progress: Progress) => void = () => {}
+  beforeRecord: (progress: Progress) => void | Promise<void> = () => {}
+  #isRecording = false
 
   constructor(length?: number) {
     this.position = {
@@ -79,7 +81,7 @@ export class TestLedger {
       length,
       offset: 0,
       multipartId: undefined,
-      parts: [],
+      partCount: 0,
       tail: undefined,
     }
   }
@@ -88,15 +90,20 @@ export class TestLedger {
     return originalKey(this.position.id)
   }
 
+  /** Strict as the database: one at a time, parts without gaps, and never less than before. */
   readonly record = async (progress: Progress): Promise<void> => {
-    this.beforeRecord(progress)
-    const { part, ...rest } = progress
-    this.records.push(progress)
-    this.position = {
-      ...this.position,
-      ...rest,
-      parts: part ? [...this.position.parts, part] : this.position.parts,
+    if (this.#isRecording) throw new Error('recorded twice at a time')
+    this.#isRecording = true
+    try {
+      await this.beforeRecord(progress)
+      this.#check(progress)
+    } finally {
+      this.#isRecording = false
     }
+    const { parts, whole: _, ...rest } = progress
+    this.records.push(progress)
+    this.parts.push(...parts)
+    this.position = { ...this.position, ...rest, partCount: this.parts.length }
   }
 
   /** Appends as one request does: the bytes after the offset, up to `end`. */
@@ -107,7 +114,31 @@ export class TestLedger {
     chunk = 65_536,
   ): Promise<number> {
     const bytes = content.subarray(this.position.offset, end)
-    return storage.append(this.position, inChunks(bytes, chunk), this.record)
+    return this.appendBody(storage, inChunks(bytes, chunk))
+  }
+
+  appendBody(
+    storage: Storage,
+    body: AsyncIterable<Buffer>,
+    signal = new AbortController().signal,
+  ): Promise<number> {
+    return storage.append(this.position, body, this.record, signal)
+  }
+
+  complete(storage: Storage): Promise<void> {
+    return storage.complete(this.position, this.parts)
+  }
+
+  #check({ offset, parts, tail }: Progress): void {
+    const numbers = parts.map(({ number }) => number)
+    const expected = parts.map((_, index) => this.parts.length + index + 1)
+    if (String(numbers) !== String(expected)) throw new Error(`parts ${numbers}, not ${expected}`)
+    if (offset < this.position.offset) throw new Error('the offset went down')
+    const all = [...this.parts, ...parts]
+    const inParts = all.reduce((sum, part) => sum + part.size, 0)
+    if (all.length > 0 && inParts + (tail?.size ?? 0) !== offset) {
+      throw new Error(`the offset is ${offset}, with ${inParts} bytes in parts`)
+    }
   }
 }
 

@@ -1,8 +1,26 @@
+import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
+import { imageListener } from '../../src/images/upload-listener.ts'
 import type { EnqueueOptions, JobQueue } from '../../src/queue/contract.ts'
-import { createUpload, readPosition, recordProgress } from '../../src/uploads/ledger.ts'
+import type { Progress, UploadPosition, UploadStorage } from '../../src/storage/contract.ts'
+import { createFinish } from '../../src/uploads/finish.ts'
+import { releaseLease } from '../../src/uploads/lease-records.ts'
+import type { Leases } from '../../src/uploads/leases.ts'
+import {
+  createUpload,
+  type Fence,
+  findUpload,
+  readPosition,
+  recordProgress,
+} from '../../src/uploads/ledger.ts'
+import type { UploadListener } from '../../src/uploads/listener.ts'
+import { createReceive } from '../../src/uploads/receive.ts'
+import { createRemoveUpload } from '../../src/uploads/remove.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
+import { leaseOf, leasesOf } from './leases.ts'
+
+const day = 86_400_000
 
 export function newUpload(given: Partial<NewUpload> = {}): NewUpload {
   return {
@@ -13,8 +31,33 @@ export function newUpload(given: Partial<NewUpload> = {}): NewUpload {
     metadata: undefined,
     filename: 'a.jpg',
     contentType: 'image/jpeg',
+    expiresAt: Date.now() + day,
     ...given,
   }
+}
+
+/** An upload of which no bytes are there. */
+export async function begunUpload(
+  { queries }: Database,
+  given: Partial<NewUpload> = {},
+): Promise<string> {
+  const upload = newUpload(given)
+  await createUpload(queries, upload)
+  return upload.id
+}
+
+export function progressTo(offset: number, given: Partial<Progress> = {}): Progress {
+  return { offset, multipartId: undefined, parts: [], tail: undefined, whole: false, ...given }
+}
+
+/** Records progress as the holder of the lease does. */
+export function record(
+  database: Database,
+  fence: Fence,
+  offset: number,
+  given: Partial<Progress> = {},
+): Promise<void> {
+  return recordProgress(database, fence, progressTo(offset, given), Date.now() + day)
 }
 
 /** An upload whose bytes are all recorded, as a crash right before assembling leaves it. */
@@ -25,21 +68,73 @@ export async function wholeUpload(
   const upload = newUpload(given)
   await createUpload(database.queries, upload)
   if (upload.length) {
-    await recordProgress(database, upload.id, 0, {
-      offset: upload.length,
-      multipartId: undefined,
-      part: undefined,
-      tail: undefined,
-    })
+    const fence = await leaseOf(database, upload.id)
+    await record(database, fence, upload.length)
+    await releaseLease(database.queries, fence)
   }
   return upload.id
 }
 
-/** Stores bytes as one request would, and records them. */
-export async function positionOf(database: Database, id: string) {
+/** Where an upload stands in storage, as the ledger has it. */
+export async function positionOf(database: Database, id: string): Promise<UploadPosition> {
   const position = await readPosition(database.queries, id)
   if (!position) throw new Error(`there is no upload ${id}`)
   return position
+}
+
+export interface CoreOptions {
+  readonly database: Database
+  readonly storage: UploadStorage
+  readonly listener?: UploadListener
+  readonly leases?: Leases
+  readonly expiresIn?: number
+}
+
+/** What takes uploads from their first byte to their end, joined as in the program. */
+export function uploadCore({
+  database,
+  storage,
+  expiresIn = day,
+  leases = leasesOf(database),
+  ...given
+}: CoreOptions) {
+  const queue = idleQueue()
+  const listener = given.listener ?? imageListener(queue, defaultPresets)
+  const finish = createFinish({ database, storage, queue, listener })
+  return {
+    queue,
+    listener,
+    leases,
+    finish,
+    receive: createReceive({ database, storage, finish, expiresIn }),
+    remove: createRemoveUpload({ database, queue, listener, leases }),
+  }
+}
+
+/** What was written down with an upload. */
+export async function recordsOf({ queries }: Database, id: string) {
+  const count = async (rows: Promise<unknown[]>) => (await rows).length
+  return {
+    state: (await findUpload(queries, id))?.state,
+    images: await count(queries.selectFrom('images').select('id').where('id', '=', id).execute()),
+    jobs: await count(
+      queries.selectFrom('jobs').select('id').where('dedupe_key', '=', id).execute(),
+    ),
+    events: await count(
+      queries.selectFrom('events').select('id').where('subject', '=', id).execute(),
+    ),
+  }
+}
+
+/** The jobs there are, oldest first. */
+export async function jobsOf({ queries }: Database) {
+  const rows = await queries
+    .selectFrom('jobs')
+    .select(['kind', 'payload'])
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute()
+  return rows.map(({ kind, payload }) => ({ kind, payload: JSON.parse(payload) as unknown }))
 }
 
 /** Writes jobs down as the queues do, and runs none. */
@@ -73,4 +168,20 @@ const insert: JobQueue['enqueue'] = async (trx, kind, payload, options: EnqueueO
       created_at: 0,
     })
     .execute()
+}
+
+/** The same object, with a record of the names of the methods that were called on it. */
+export function countCalls<T extends object>(target: T): { counted: T; calls: string[] } {
+  const calls: string[] = []
+  const counted = new Proxy(target, {
+    get(object, name, receiver) {
+      const value: unknown = Reflect.get(object, name, receiver)
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]) => {
+        calls.push(String(name))
+        return Reflect.apply(value, object, given) as unknown
+      }
+    },
+  })
+  return { counted, calls }
 }

@@ -8,8 +8,29 @@ describe('the configuration', () => {
       http: { port: 8080, host: '127.0.0.1' },
       database: { kind: 'sqlite', file: 'data/landfall.db' },
       storage: { bucket: undefined },
+      uploads: { maxSize: 5 * 2 ** 40, expiresIn: 86_400_000, memory: 128 * 2 ** 20 },
       conversion: { concurrency: availableParallelism() },
     })
+  })
+
+  it('takes what bounds uploads', () => {
+    const env = { MAX_UPLOAD_SIZE: '5GiB', UPLOAD_EXPIRES_IN: '90s', UPLOAD_MEMORY: '16MiB' }
+    expect(loadConfig(env).uploads).toEqual({
+      maxSize: 5 * 2 ** 30,
+      expiresIn: 90_000,
+      memory: 16 * 2 ** 20,
+    })
+  })
+
+  it.each([
+    [{ MAX_UPLOAD_SIZE: '0' }, 'MAX_UPLOAD_SIZE=0: expected a size'],
+    [{ UPLOAD_EXPIRES_IN: '0s' }, 'UPLOAD_EXPIRES_IN=0s: expected a time such as 90s'],
+    [{ UPLOAD_EXPIRES_IN: '24' }, 'UPLOAD_EXPIRES_IN=24: expected a time such as 90s'],
+    [{ UPLOAD_MEMORY: '15MiB' }, 'UPLOAD_MEMORY=15MiB: expected a size of at least 16MiB'],
+    [{ UPLOAD_MEMORY: '16777215' }, 'UPLOAD_MEMORY=16777215: expected a size of at least 16MiB'],
+    [{ UPLOAD_MEMORY: 'much' }, 'UPLOAD_MEMORY=much: expected a size of at least 16MiB'],
+  ])('refuses %j with one line', (env, line) => {
+    expect(() => loadConfig(env)).toThrow(line)
   })
 
   it('takes an empty variable for one that is not set', () => {

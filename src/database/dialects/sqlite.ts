@@ -6,11 +6,13 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   type Dialect,
+  type SqliteDatabase as KyselySqliteDatabase,
   type QueryResult,
   SqliteAdapter,
   SqliteDialect,
   type SqliteDialectConfig,
   SqliteDriver,
+  type SqliteStatement,
 } from 'kysely'
 import { AppError, hasCode, messageOf } from '../../errors.ts'
 
@@ -18,6 +20,7 @@ import { AppError, hasCode, messageOf } from '../../errors.ts'
 const busyTimeoutMs = 20
 const busyRetryMs = 10
 const patienceMs = 10_000
+const maxStatements = 500
 
 /**
  * SQLite in one file. A commit is on disk when it returns (`synchronous=FULL`), readers do not wait
@@ -26,7 +29,9 @@ const patienceMs = 10_000
  * wrote in between, and no timeout helps against that.
  */
 export function sqliteDialect(file: string): Dialect {
-  return new ImmediateSqliteDialect({ database: () => openDatabase(file) })
+  return new ImmediateSqliteDialect({
+    database: async () => withStatementCache(await openDatabase(file)),
+  })
 }
 
 async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
@@ -41,6 +46,25 @@ async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+/**
+ * Keeps prepared statements, since most queries are the same few again and again. One that is being
+ * iterated cannot run a second time meanwhile, so streams would need statements of their own.
+ */
+function withStatementCache(database: SqliteDatabase.Database): KyselySqliteDatabase {
+  const statements = new Map<string, SqliteStatement>()
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      const known = statements.get(sql)
+      if (known) return known
+      const statement = database.prepare(sql)
+      if (statements.size >= maxStatements) statements.clear()
+      statements.set(sql, statement)
+      return statement
+    },
   }
 }
 

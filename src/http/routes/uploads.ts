@@ -5,6 +5,7 @@ import { AppError } from '../../errors.ts'
 import { findImage, findImages } from '../../images/records.ts'
 import type { ObjectStorage } from '../../storage/contract.ts'
 import { originalKey } from '../../storage/keys.ts'
+import { uploadGone } from '../../uploads/errors.ts'
 import { findUpload, listUploads } from '../../uploads/ledger.ts'
 import type { Upload } from '../../uploads/upload.ts'
 import { serveContent } from '../content.ts'
@@ -53,6 +54,7 @@ const content = createRoute({
     304: bytes('Not modified'),
     404: bytes('No such upload'),
     409: bytes('The upload is not finished'),
+    410: bytes('The upload expired, or storage lost its bytes'),
     416: bytes('No such range'),
   },
 })
@@ -91,6 +93,7 @@ export function uploadRoutes({ queries, storage, views }: UploadRouteDependencie
 
   app.openapi(content, async (c) => {
     const upload = await owned(c, c.req.valid('param').id)
+    if (upload.state === 'failed' || upload.state === 'expired') throw uploadGone(upload)
     if (upload.state !== 'stored') {
       throw new AppError(
         'upload-not-stored',

@@ -28,9 +28,10 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Opens for writing, and creates file and directories as needed. */
-export function openOrCreate(path: string): Promise<FileHandle> {
-  return inDirectory(dirname(path), () => open(path, constants.O_RDWR | constants.O_CREAT))
+/** Does several things at once. When one fails the others are waited for, and then it throws. */
+export async function allOf<T extends readonly Promise<unknown>[] | []>(things: T) {
+  await Promise.allSettled(things)
+  return Promise.all(things)
 }
 
 /** Creates a directory, durably, and works in it; again when it was removed as empty meanwhile. */
@@ -79,20 +80,34 @@ export async function removeEmptyDirectories(root: string, directory: string): P
   }
 }
 
-/** Writes all of a buffer at a position; returns how much of it was written before it failed. */
-export async function writeAt(
+/** Writes all of the buffers at a position; returns how much of it was written before it failed. */
+export async function writeAll(
   handle: FileHandle,
-  bytes: Buffer,
+  buffers: readonly Buffer[],
   position: number,
 ): Promise<{ written: number; error?: unknown }> {
   let written = 0
   try {
-    while (written < bytes.length) {
-      const result = await handle.write(bytes, written, bytes.length - written, position + written)
-      written += result.bytesWritten
+    for (let rest = buffers; rest.length > 0; ) {
+      const { bytesWritten } = await handle.writev(rest, position + written)
+      written += bytesWritten
+      rest = without(rest, bytesWritten)
     }
     return { written }
   } catch (error) {
     return { written, error }
   }
+}
+
+/** Buffers less their first bytes; none that is empty. */
+function without(buffers: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let skipped = 0
+  let first = 0
+  for (const buffer of buffers) {
+    if (skipped + buffer.length > bytes) break
+    skipped += buffer.length
+    first += 1
+  }
+  const [cut, ...others] = buffers.slice(first)
+  return cut ? [cut.subarray(bytes - skipped), ...others] : []
 }

@@ -23,7 +23,7 @@ import {
   pathUnder,
   removeEmptyDirectories,
   syncDirectory,
-  writeAt,
+  writeAll,
 } from './files.ts'
 
 /** Files being written; not a name a key can begin with. What a crash leaves here is swept. */
@@ -92,7 +92,7 @@ async function replace(
 
 async function writeFile(path: string, body: Buffer): Promise<void> {
   await withFile(path, 'wx', async (handle) => {
-    const { error } = await writeAt(handle, body, 0)
+    const { error } = await writeAll(handle, [body], 0)
     if (error) throw error
   })
 }

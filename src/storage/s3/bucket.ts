@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { crc32 } from 'node:zlib'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -16,8 +17,35 @@ import {
 import { hasCode } from '../../errors.ts'
 import type { ByteRange, StoredObject, UploadPart } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
+import { defaultLimits } from './client.ts'
+import { Download } from './download.ts'
 import { isCephInProgress, isS3Error, statusOf, storageError } from './errors.ts'
+import { formatCrc32 } from './integrity.ts'
+import { formatPartTag, parsePartTag } from './part-tag.ts'
 
+/** Bytes with the checksum they had when they arrived. */
+export interface CheckedBytes {
+  readonly bytes: Buffer
+  readonly crc32: number
+}
+
+export function withChecksum(bytes: Buffer): CheckedBytes {
+  return { bytes, crc32: crc32(bytes) }
+}
+
+/** What of a multipart upload a call is about. */
+interface MultipartAt {
+  readonly key: string
+  readonly multipartId: string
+}
+
+interface CreatedMultipart {
+  readonly multipartId: string
+  /** With more than one, an attempt whose answer was lost may have created another. */
+  readonly attempts: number
+}
+
+const anyType = 'application/octet-stream'
 /** Statuses of a service that does not know the call, or does not allow it. */
 const withoutListing = [403, 405, 501]
 
@@ -36,10 +64,16 @@ export class Bucket {
     this.#prefix = prefix
   }
 
-  put(key: string, body: Buffer, contentType = 'application/octet-stream'): Promise<void> {
+  /** Stores an object, or replaces it. What storage then has was compared with the checksum. */
+  put(
+    key: string,
+    { bytes, crc32 }: CheckedBytes,
+    contentType = anyType,
+    signal?: AbortSignal,
+  ): Promise<void> {
     return attempt(async () => {
-      const put = { ...this.#at(key), Body: body, ContentType: contentType }
-      await this.#client.send(new PutObjectCommand(put))
+      const body = { Body: bytes, ChecksumCRC32: formatCrc32(crc32), ContentType: contentType }
+      await this.#client.send(new PutObjectCommand({ ...this.#at(key), ...body }), until(signal))
     })
   }
 
@@ -70,10 +104,9 @@ export class Bucket {
         ...this.#at(key),
         ...(range && { Range: `bytes=${range.start}-${range.end}` }),
       }
-      const options = signal ? { abortSignal: signal } : {}
-      const { Body: body } = await this.#client.send(new GetObjectCommand(get), options)
-      if (!(body instanceof Readable)) throw new Error('The answer has no stream')
-      return body
+      const answer = await this.#client.send(new GetObjectCommand(get), until(signal))
+      if (!(answer.Body instanceof Readable)) throw new Error('The answer has no stream')
+      return new Download(answer.Body, answer.ContentLength, defaultLimits.inactivity)
     })
   }
 
@@ -84,29 +117,44 @@ export class Bucket {
     )
   }
 
-  createMultipart(key: string): Promise<string> {
+  /** AWS takes checksums with parts only when it was told so here. */
+  createMultipart(key: string, signal?: AbortSignal): Promise<CreatedMultipart> {
     return attempt(async () => {
-      const create = { ...this.#at(key), ContentType: 'application/octet-stream' }
-      const answer = await this.#client.send(new CreateMultipartUploadCommand(create))
-      return present(answer.UploadId, 'UploadId')
+      const kind = { ContentType: anyType, ChecksumAlgorithm: 'CRC32' } as const
+      const create = new CreateMultipartUploadCommand({ ...this.#at(key), ...kind })
+      const answer = await this.#client.send(create, until(signal))
+      const attempts = answer.$metadata.attempts ?? 1
+      return { multipartId: present(answer.UploadId, 'UploadId'), attempts }
     })
   }
 
-  /** Stores a part, or replaces it. @returns its etag. */
-  uploadPart(key: string, multipartId: string, number: number, body: Buffer): Promise<string> {
+  /** Stores a part, or replaces it; what storage then has was compared with the checksum. */
+  uploadPart(
+    { key, multipartId }: MultipartAt,
+    number: number,
+    { bytes, crc32 }: CheckedBytes,
+    signal?: AbortSignal,
+  ): Promise<UploadPart> {
     return attempt(async () => {
-      const part = { ...this.#at(key), UploadId: multipartId, PartNumber: number, Body: body }
-      const answer = await this.#client.send(new UploadPartCommand(part))
-      return present(answer.ETag, 'ETag')
+      const body = { Body: bytes, ChecksumCRC32: formatCrc32(crc32) }
+      const at = { ...this.#at(key), UploadId: multipartId, PartNumber: number }
+      const answer = await this.#client.send(
+        new UploadPartCommand({ ...at, ...body }),
+        until(signal),
+      )
+      const tag = { etag: present(answer.ETag, 'ETag'), crc32: answer.ChecksumCRC32 }
+      return { number, size: bytes.length, etag: formatPartTag(tag) }
     })
   }
 
   async completeMultipart(
-    key: string,
-    multipartId: string,
+    { key, multipartId }: MultipartAt,
     parts: readonly UploadPart[],
   ): Promise<void> {
-    const list = parts.map((part) => ({ PartNumber: part.number, ETag: part.etag }))
+    const list = parts.map((part) => {
+      const { etag, crc32 } = parsePartTag(part.etag)
+      return { PartNumber: part.number, ETag: etag, ...(crc32 && { ChecksumCRC32: crc32 }) }
+    })
     const complete = {
       ...this.#at(key),
       UploadId: multipartId,
@@ -130,24 +178,22 @@ export class Bucket {
     }
   }
 
-  async abortMultipart(key: string, multipartId: string): Promise<void> {
+  /** Also when it is gone already. */
+  async abortMultipart({ key, multipartId }: MultipartAt, signal?: AbortSignal): Promise<void> {
+    const abort = new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: multipartId })
     try {
-      await attempt(() =>
-        this.#client.send(
-          new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: multipartId }),
-        ),
-      )
+      await attempt(() => this.#client.send(abort, until(signal)))
     } catch (error) {
       if (!hasCode(error, 'upload-lost')) throw error
     }
   }
 
   /** Multipart uploads of exactly this key; none where the service does not tell. */
-  async listMultiparts(key: string): Promise<string[]> {
+  async listMultiparts(key: string, signal?: AbortSignal): Promise<string[]> {
     const { Key: full, Bucket: bucket } = this.#at(key)
     try {
       const list = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: full })
-      const { Uploads: uploads = [] } = await this.#client.send(list)
+      const { Uploads: uploads = [] } = await this.#client.send(list, until(signal))
       return uploads.flatMap((upload) =>
         upload.Key === full && upload.UploadId ? [upload.UploadId] : [],
       )
@@ -172,6 +218,10 @@ async function attempt<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw storageError(error)
   }
+}
+
+function until(signal: AbortSignal | undefined) {
+  return signal ? { abortSignal: signal } : {}
 }
 
 function present<T>(value: T | undefined, name: string): T {

@@ -1,25 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { hasCode, messageOf } from '../../errors.ts'
-import { newId } from '../../ids.ts'
 import { storageUnusable } from '../errors.ts'
-import { Bucket } from './bucket.ts'
+import { Bucket, type CheckedBytes, withChecksum } from './bucket.ts'
 import { createS3Client, type S3Options } from './client.ts'
 import { statusOf } from './errors.ts'
+import { isMismatch, type Trust } from './integrity.ts'
 
 /** For a start that fails in seconds. The last one covers the search for credentials, too. */
 const limits = { connect: 2_000, inactivity: 4_000, attempts: 2, sockets: 1 }
 const patience = 10_000
 
-/** Stores, reads and removes a small object. @throws AppError `storage-unusable` */
-export async function checkBucket(options: S3Options): Promise<void> {
-  const bucket = new Bucket(
-    createS3Client({ ...options, limits }),
-    options.bucket,
-    options.prefix ?? '',
-  )
+/** The same for all instances and every start, so that a crash leaves none behind for good. */
+const probeKey = 'landfall-probe'
+const probeBytes = Buffer.from('Landfall tries at its start whether it can use this bucket.')
+
+/**
+ * Stores, reads and removes a small object, and finds out whether the service looks at checksums.
+ * @throws AppError `storage-unusable`
+ */
+export async function checkBucket(options: S3Options, trust: Trust): Promise<void> {
+  const client = createS3Client({ ...options, limits }, trust)
+  const bucket = new Bucket(client, options.bucket, options.prefix ?? '')
   const overdue = new AbortController()
   try {
-    await Promise.race([probe(bucket), expire(overdue.signal)])
+    await Promise.race([probe(bucket, trust), expire(overdue.signal)])
   } catch (error) {
     const cause = error instanceof Error ? (error.cause ?? error) : error
     throw storageUnusable(diagnose(cause, options), cause)
@@ -29,13 +33,30 @@ export async function checkBucket(options: S3Options): Promise<void> {
   }
 }
 
-async function probe(bucket: Bucket): Promise<void> {
-  const key = `probe-${newId()}`
-  await bucket.put(key, Buffer.from('probe'))
-  const stream = await bucket.get(key)
-  stream.destroy()
-  await bucket.remove([key])
-  await bucket.head(key)
+async function probe(bucket: Bucket, trust: Trust): Promise<void> {
+  const content = withChecksum(probeBytes)
+  const wrong = { ...content, crc32: (content.crc32 ^ 1) >>> 0 }
+  trust.verifiesChecksums = await isRefused(bucket, wrong)
+  await bucket.put(probeKey, content)
+  try {
+    const stream = await bucket.get(probeKey)
+    stream.destroy()
+  } catch (error) {
+    // Another instance that starts may have removed it; it may be read, then.
+    if (!hasCode(error, 'object-not-found')) throw error
+  }
+  await bucket.remove([probeKey])
+  await bucket.head(probeKey)
+}
+
+async function isRefused(bucket: Bucket, wrong: CheckedBytes): Promise<boolean> {
+  try {
+    await bucket.put(probeKey, wrong)
+    return false
+  } catch (error) {
+    if (error instanceof Error && isMismatch(error.cause)) return true
+    throw error
+  }
 }
 
 async function expire(signal: AbortSignal): Promise<never> {

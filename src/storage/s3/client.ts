@@ -1,5 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { MemoryBudget } from '../memory/budget.ts'
+import { protectBodies, type Trust } from './integrity.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -10,6 +12,8 @@ export interface S3Options {
   readonly forcePathStyle?: boolean | undefined
   /** Put before every key: empty, or ending in a slash. */
   readonly prefix?: string | undefined
+  /** For what uploads hold in memory; unset: one of its own, of 128 MiB. */
+  readonly memory?: MemoryBudget
   readonly limits?: Partial<S3Limits>
 }
 
@@ -27,27 +31,35 @@ export interface S3Limits {
   readonly sockets: number
 }
 
-const defaultLimits: S3Limits = { connect: 3_000, inactivity: 30_000, attempts: 3, sockets: 500 }
+export const defaultLimits: S3Limits = {
+  connect: 3_000,
+  inactivity: 12_000,
+  attempts: 3,
+  sockets: 500,
+}
 
 /**
  * A client with the SDK's own chain of credentials. Retries are the SDK's, which is why all bodies
- * are Buffers.
+ * are Buffers; `integrity.ts` says what protects them.
  *
- * Checksums are sent only where S3 demands them: the defaults make CompleteMultipartUpload ask for
- * one of every part, and some compatible services refuse them. Bodies are still protected, by the
- * SHA-256 that is part of the signature.
+ * Of its own accord the SDK sends checksums only where S3 demands them: what it would add to
+ * everything, some compatible services refuse. Nor does it ask before it sends a body
+ * (`Expect: 100-continue`): for that it would open a new connection for every part.
  */
-export function createS3Client(options: S3Options): S3Client {
+export function createS3Client(options: S3Options, trust: Trust): S3Client {
   const limits = { ...defaultLimits, ...options.limits }
-  return new S3Client({
+  const client = new S3Client({
     region: options.region,
     ...(options.endpoint && { endpoint: options.endpoint }),
     forcePathStyle: options.forcePathStyle ?? options.endpoint !== undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
     maxAttempts: limits.attempts,
     requestHandler: createHandler(limits),
   })
+  protectBodies(client, trust)
+  return client
 }
 
 type Handle = NodeHttpHandler['handle']

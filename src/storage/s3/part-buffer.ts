@@ -1,38 +1,68 @@
-const smallest = 64 * 2 ** 10
+import { crc32 } from 'node:zlib'
+import type { MemoryShare, StoredBlock } from '../memory/share.ts'
+
+/** A part's bytes on their way to storage: what it is to hold, and the memory it is in. */
+export interface FilledPart extends StoredBlock {
+  /** Empty once the block is released. */
+  readonly bytes: Buffer
+  readonly crc32: number
+}
+
+const empty = Buffer.allocUnsafeSlow(0)
 
 /**
- * Collects the bytes of a part in one piece of memory. It grows with what arrives, at most to
- * twice of that, so that an idle client holds nothing, and is used again for the next part.
+ * Collects the bytes of a part in one piece of memory, which grows with what arrives. The CRC-32
+ * of the bytes is computed as they are copied in, so that whatever happens to them from then on is
+ * found.
  */
 export class PartBuffer {
-  #memory = Buffer.alloc(0)
+  readonly #share: MemoryShare
+  #block = empty
   #size = 0
+  #crc32 = 0
+
+  constructor(share: MemoryShare) {
+    this.#share = share
+  }
 
   get size(): number {
     return this.#size
   }
 
-  /** What was collected. Valid until the next call of `append`. */
-  get bytes(): Buffer {
-    return this.#memory.subarray(0, this.#size)
+  get crc32(): number {
+    return this.#crc32
   }
 
-  /** @param limit Bytes the part will not exceed: memory beyond is not taken. */
-  append(chunk: Buffer, limit: number): void {
-    const size = this.#size + chunk.length
-    if (size > this.#memory.length) this.#grow(size, limit)
-    chunk.copy(this.#memory, this.#size)
-    this.#size = size
+  hasRoom(bytes: number): boolean {
+    return this.#size + bytes <= this.#block.length
   }
 
-  clear(): void {
+  /** Makes room for so many more bytes of a part of `full`. @throws the signal's reason. */
+  async grow(bytes: number, full: number, signal: AbortSignal): Promise<void> {
+    this.#block = await this.#share.grow(this.#block, this.#size + bytes, full, signal)
+  }
+
+  /** There must be room. */
+  append(chunk: Buffer): void {
+    chunk.copy(this.#block, this.#size)
+    this.#size += chunk.length
+    this.#crc32 = crc32(chunk, this.#crc32)
+  }
+
+  /** Gives memory back that no byte is in. @returns whether there was much of it. */
+  shrink(): boolean {
+    const before = this.#block.length
+    this.#block = this.#share.shrink(this.#block, this.#size)
+    return this.#block.length < before
+  }
+
+  /** Hands over what was collected; the next part begins empty. */
+  take(): FilledPart {
+    const { release } = this.#share.store(this.#block)
+    const part = { bytes: this.#block.subarray(0, this.#size), crc32: this.#crc32, release }
+    this.#block = empty
     this.#size = 0
-  }
-
-  #grow(size: number, limit: number): void {
-    const doubled = Math.min(limit, Math.max(smallest, 2 * this.#memory.length))
-    const memory = Buffer.allocUnsafe(Math.max(size, doubled))
-    this.bytes.copy(memory)
-    this.#memory = memory
+    this.#crc32 = 0
+    return part
   }
 }

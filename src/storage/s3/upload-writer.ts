@@ -1,92 +1,166 @@
 import { AppError } from '../../errors.ts'
-import type { Progress, RecordProgress, UploadPosition, UploadTail } from '../contract.ts'
+import type { RecordProgress, UploadPart, UploadPosition } from '../contract.ts'
 import { originalKey, tailKeys } from '../keys.ts'
-import type { Bucket } from './bucket.ts'
+import type { MemoryShare } from '../memory/share.ts'
+import type { Bucket, CheckedBytes } from './bucket.ts'
+import { startMultipart } from './multipart.ts'
 import { PartBuffer } from './part-buffer.ts'
 import { maxParts, mayEndPart, partSize } from './part-sizes.ts'
-import { readTail } from './tail.ts'
+import { PartsInFlight } from './parts-in-flight.ts'
+import { Recorder } from './recorder.ts'
+import { emptied, readTail } from './tail.ts'
+import type { Wake } from './wake.ts'
+
+const mostInFlight = 4
 
 /**
- * Writes what one request brings. Bytes go from the buffer into parts, one after the other; at the
- * end of the request the rest becomes
+ * Writes what one request brings. Bytes go from the buffer into parts, of which a few are stored at
+ * the same time; at the end of the request, or when the memory is wanted back, the rest becomes
  *
  * - the object itself, when all of the upload is in the buffer;
  * - a part, when it is the last one, or large enough and parts are not getting scarce;
- * - otherwise a tail, that the next request reads back.
+ * - otherwise a tail, that is read back before more bytes are added.
  *
- * The order is what makes it safe. What is about to be created is recorded first (the id of a
- * multipart upload right after it exists and before it holds anything), a part or tail counts when
- * storage has acknowledged it, and a tail lies under a new key while the old one still counts.
+ * The order is what makes it safe. What is about to be created is recorded first, a part counts
+ * when storage has acknowledged it and all before it, a tail lies under a new key while the old one
+ * still counts, and a part of less than full size is stored only while no other is: what a failure
+ * leaves in storage is then always overwritten by the parts that are made next.
  */
 export class UploadWriter {
   readonly #bucket: Bucket
   readonly #id: string
   readonly #length: number | undefined
-  readonly #record: RecordProgress
-  readonly #buffer = new PartBuffer()
-  #multipartId: string | undefined
-  #tail: UploadTail | undefined
+  readonly #share: MemoryShare
+  readonly #wake: Wake
+  readonly #recorder: Recorder
+  readonly #buffer: PartBuffer
+  readonly #flights: PartsInFlight
+  /** Ends what the writer itself waits for, when a part fails or the caller aborts. */
+  readonly #stop = new AbortController()
+  /** Parts that are recorded or in flight, and the bytes in them. */
   #parts: number
-  /** Bytes in parts. */
   #bytes: number
-  #recorded: number
-  #opened = false
+  /** The offset up to which bytes have come. */
+  #arrived: number
+  /** Whether the tail was read back. */
+  #isOpen = false
 
-  constructor(bucket: Bucket, position: UploadPosition, record: RecordProgress) {
+  constructor(
+    { bucket, share, wake }: { bucket: Bucket; share: MemoryShare; wake: Wake },
+    position: UploadPosition,
+    record: RecordProgress,
+    signal: AbortSignal,
+  ) {
     this.#bucket = bucket
     this.#id = position.id
     this.#length = position.length
-    this.#record = record
-    this.#multipartId = position.multipartId
-    this.#tail = position.tail
-    this.#parts = position.parts.length
-    this.#bytes = position.parts.reduce((sum, part) => sum + part.size, 0)
-    this.#recorded = position.offset
+    this.#share = share
+    this.#wake = wake
+    this.#recorder = new Recorder(position, record, signal)
+    this.#buffer = new PartBuffer(share)
+    this.#arrived = position.offset
+    this.#parts = position.partCount
+    this.#bytes = position.offset - (position.tail?.size ?? 0)
+    this.#flights = new PartsInFlight({
+      store: (number, part, stop) => this.#uploadPart(number, part, stop),
+      record: (parts, size) => this.#recordParts(parts, size),
+      onChange: () => this.#noticeFailure(),
+    })
+  }
+
+  /** @throws what a part failed with, or the reason it was stopped for. */
+  throwIfStopped(): void {
+    this.#flights.throwIfFailed()
+    this.#stop.signal.throwIfAborted()
   }
 
   async write(chunk: Buffer): Promise<void> {
-    await this.#open()
+    this.#arrived += chunk.length
+    if (!this.#isOpen) await this.#open()
     let rest = chunk
     while (rest.length > 0) {
       const full = partSize(this.#length, this.#done)
-      const room = full - this.#buffer.size
-      if (room <= 0) {
-        await this.#storePart()
-        continue
+      if (this.#buffer.size < full) {
+        const piece = rest.subarray(0, full - this.#buffer.size)
+        await this.#append(piece, full)
+        rest = rest.subarray(piece.length)
       }
-      this.#buffer.append(rest.subarray(0, room), full)
-      rest = rest.subarray(room)
+      // What comes last may be all of the upload.
+      if (this.#buffer.size >= full && this.#end !== this.#length) await this.#storePart()
     }
   }
 
   /** Stores what is left in the buffer. @returns the offset recorded last. */
   async finish(): Promise<number> {
-    const size = this.#buffer.size
-    const end = this.#bytes + size
-    if (!this.#opened || end === this.#recorded) return this.#recorded
-    const whole = end === this.#length
-    if (whole && this.#multipartId === undefined) await this.#storeObject()
-    else if (whole || mayEndPart(size, this.#length, this.#done)) await this.#storePart()
-    else await this.#storeTail()
-    return this.#recorded
+    await this.#storeRest()
+    await this.#allRecorded()
+    const { offset } = this.#recorder
+    // Nothing should ever lead here; but nobody else would notice.
+    if (offset !== this.#arrived)
+      throw new Error(`${offset} of ${this.#arrived} bytes are recorded`)
+    return offset
+  }
+
+  /** Frees the memory of the buffer, whatever that takes. More may be written afterwards. */
+  async spill(): Promise<void> {
+    if (this.#buffer.shrink()) return this.#share.spilled(false)
+    await this.#storeRest()
+    await this.#allRecorded()
+    this.#isOpen = false
+    this.#share.spilled(true)
+  }
+
+  /** Stops everything that is under way; nothing is recorded after that. */
+  abort(reason: unknown): void {
+    this.#stop.abort(reason)
+    this.#flights.abort(reason)
+    this.#wake.call()
+  }
+
+  /** Until nothing is under way. */
+  async settle(): Promise<void> {
+    while (!this.#flights.isQuiet) await this.#wake.wait()
   }
 
   get #done() {
     return { parts: this.#parts, bytes: this.#bytes }
   }
 
-  /** The tail that counts no more, since its bytes are elsewhere; it is removed on completion. */
-  get #emptyTail(): UploadTail | undefined {
-    return this.#tail && { key: this.#tail.key, size: 0 }
+  /** The offset up to which bytes are in parts or in the buffer. */
+  get #end(): number {
+    return this.#bytes + this.#buffer.size
+  }
+
+  get #key(): string {
+    return originalKey(this.#id)
   }
 
   async #open(): Promise<void> {
-    if (this.#opened) return
-    if (this.#tail && this.#tail.size > 0) {
-      const bytes = await readTail(this.#bucket, this.#tail)
-      this.#buffer.append(bytes, partSize(this.#length, this.#done))
+    const { tail } = this.#recorder
+    if (tail && tail.size > 0) {
+      const full = Math.max(tail.size, partSize(this.#length, this.#done))
+      await this.#buffer.grow(tail.size, full, this.#stop.signal)
+      await readTail(this.#bucket, tail, this.#buffer, this.#stop.signal)
     }
-    this.#opened = true
+    this.#isOpen = true
+  }
+
+  async #append(piece: Buffer, full: number): Promise<void> {
+    if (!this.#buffer.hasRoom(piece.length)) {
+      await this.#buffer.grow(piece.length, full, this.#stop.signal)
+    }
+    this.#buffer.append(piece)
+  }
+
+  async #storeRest(): Promise<void> {
+    const { size } = this.#buffer
+    if (size === 0) return
+    const isWhole = this.#end === this.#length
+    if (isWhole && this.#parts === 0 && !this.#recorder.multipartId) return this.#storeObject()
+    if (isWhole) return this.#storePart()
+    await this.#allRecorded()
+    if (mayEndPart(size, this.#length, this.#done)) return this.#storePart()
+    return this.#storeTail()
   }
 
   async #storePart(): Promise<void> {
@@ -94,45 +168,76 @@ export class UploadWriter {
     if (number > maxParts) {
       throw new AppError('upload-too-long', 413, 'The upload is longer than storage can take.')
     }
-    const key = originalKey(this.#id)
-    const multipartId = this.#multipartId ?? (await this.#startMultipart(key))
-    const bytes = this.#buffer.bytes
-    const etag = await this.#bucket.uploadPart(key, multipartId, number, bytes)
-    const part = { number, size: bytes.length, etag }
-    await this.#advance({ offset: this.#bytes + part.size, part, tail: this.#emptyTail })
+    if (!this.#recorder.multipartId) {
+      await startMultipart(this.#bucket, this.#key, this.#recorder, this.#stop.signal)
+    }
+    while (this.#flights.count >= (this.#share.isCrowded ? 1 : mostInFlight)) await this.#change()
+    const part = this.#buffer.take()
+    this.#share.filledPart()
     this.#parts = number
-    this.#bytes += part.size
-    this.#buffer.clear()
+    this.#bytes += part.bytes.length
+    this.#flights.start(number, part)
   }
 
-  async #startMultipart(key: string): Promise<string> {
-    const multipartId = await this.#bucket.createMultipart(key)
-    this.#multipartId = multipartId
-    await this.#advance({ offset: this.#recorded, tail: this.#tail })
-    return multipartId
+  #uploadPart(number: number, part: CheckedBytes, signal: AbortSignal): Promise<UploadPart> {
+    const { multipartId = '' } = this.#recorder
+    return this.#bucket.uploadPart({ key: this.#key, multipartId }, number, part, signal)
+  }
+
+  /** The first of them has in it what was in the tail. */
+  async #recordParts(parts: readonly UploadPart[], size: number): Promise<void> {
+    const { offset, tail } = this.#recorder
+    const before = offset - (tail?.size ?? 0)
+    await this.#recorder.advance({ offset: before + size, parts, tail: emptied(tail) })
   }
 
   async #storeObject(): Promise<void> {
-    const bytes = this.#buffer.bytes
-    await this.#bucket.put(originalKey(this.#id), bytes)
-    await this.#advance({ offset: bytes.length, tail: this.#emptyTail })
+    const { multipartId, tail } = this.#recorder
+    const offset = await this.#put(this.#key)
+    const whole = multipartId === undefined && tail === undefined
+    await this.#recorder.advance({ offset, tail: emptied(tail), whole })
   }
 
   async #storeTail(): Promise<void> {
     const [one, other] = tailKeys(this.#id)
-    const key = this.#tail?.key === one ? other : one
-    if (!this.#tail) await this.#advance({ offset: this.#recorded, tail: { key, size: 0 } })
-    const bytes = this.#buffer.bytes
-    await this.#bucket.put(key, bytes)
-    await this.#advance({
-      offset: this.#bytes + bytes.length,
-      tail: { key, size: bytes.length },
-    })
+    const { tail } = this.#recorder
+    const key = tail?.key === one ? other : one
+    if (!tail) await this.#recorder.advance({ tail: { key, size: 0, crc32: 0 } })
+    const { crc32 } = this.#buffer
+    const size = await this.#put(key)
+    await this.#recorder.advance({ offset: this.#bytes + size, tail: { key, size, crc32 } })
   }
 
-  async #advance(progress: Pick<Progress, 'offset' | 'tail'> & Partial<Progress>): Promise<void> {
-    await this.#record({ part: undefined, multipartId: this.#multipartId, ...progress })
-    this.#recorded = progress.offset
-    this.#tail = progress.tail
+  /** Stores what is in the buffer under a key, and empties it. @returns how many bytes. */
+  async #put(key: string): Promise<number> {
+    const part = this.#buffer.take()
+    const size = part.bytes.length
+    try {
+      await this.#bucket.put(key, part, undefined, this.#stop.signal)
+    } catch (error) {
+      part.release(false)
+      throw error
+    }
+    part.release(true)
+    return size
+  }
+
+  async #allRecorded(): Promise<void> {
+    while (this.#flights.count > 0) await this.#change()
+  }
+
+  async #change(): Promise<void> {
+    this.throwIfStopped()
+    await this.#wake.wait()
+    this.throwIfStopped()
+  }
+
+  #noticeFailure(): void {
+    try {
+      this.#flights.throwIfFailed()
+    } catch (error) {
+      this.#stop.abort(error)
+    }
+    this.#wake.call()
   }
 }

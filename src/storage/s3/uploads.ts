@@ -1,31 +1,46 @@
 import { hasCode } from '../../errors.ts'
-import { ArrivingBody } from '../arriving-body.ts'
-import type { UploadPart, UploadPosition, UploadStorage } from '../contract.ts'
+import {
+  multipartStarting,
+  type UploadPart,
+  type UploadPosition,
+  type UploadStorage,
+  type UploadTail,
+} from '../contract.ts'
 import { uploadLost } from '../errors.ts'
 import { originalKey, tailKeys } from '../keys.ts'
-import type { Bucket } from './bucket.ts'
+import type { MemoryBudget } from '../memory/budget.ts'
+import { append } from './append.ts'
+import { type Bucket, type CheckedBytes, withChecksum } from './bucket.ts'
+import { abortMultiparts } from './multipart.ts'
+import { PartBuffer } from './part-buffer.ts'
 import { readTail } from './tail.ts'
-import { UploadWriter } from './upload-writer.ts'
 
-export function createS3Uploads(bucket: Bucket): UploadStorage {
+/** What the parts of this file work with. */
+interface Means {
+  readonly bucket: Bucket
+  readonly memory: MemoryBudget
+}
+
+const never = new AbortController().signal
+
+export function createS3Uploads(bucket: Bucket, memory: MemoryBudget): UploadStorage {
+  const means = { bucket, memory }
   return {
-    async append(position, body, record) {
-      const arriving = new ArrivingBody(body, (position.length ?? Infinity) - position.offset)
-      const writer = new UploadWriter(bucket, position, record)
-      for await (const chunk of arriving.chunks()) await writer.write(chunk)
-      const offset = await writer.finish()
-      arriving.throwIfFailed()
-      return offset
-    },
-    complete: (position) => complete(bucket, position),
+    append: (position, body, record, signal) => append(means, position, body, record, signal),
+    complete: (position, parts) => complete(means, position, parts),
     discard: (position) => discard(bucket, position),
   }
 }
 
-async function complete(bucket: Bucket, position: UploadPosition): Promise<void> {
+async function complete(
+  means: Means,
+  position: UploadPosition,
+  parts: readonly UploadPart[],
+): Promise<void> {
+  const { bucket } = means
   let failure: unknown
   try {
-    await assemble(bucket, position)
+    await assemble(means, position, parts)
   } catch (error) {
     // What it is made of is gone, as it is when an earlier call made the object: look for that.
     if (!hasCode(error, 'upload-lost')) throw error
@@ -39,38 +54,53 @@ async function complete(bucket: Bucket, position: UploadPosition): Promise<void>
   if (position.tail) await bucket.remove(tailKeys(position.id))
 }
 
-async function assemble(bucket: Bucket, position: UploadPosition): Promise<void> {
+async function assemble(
+  means: Means,
+  position: UploadPosition,
+  parts: readonly UploadPart[],
+): Promise<void> {
+  const { bucket } = means
   const { multipartId, tail, offset } = position
   const key = originalKey(position.id)
-  const rest = tail && tail.size > 0 ? await readTail(bucket, tail) : undefined
-  if (multipartId !== undefined && position.parts.length > 0) {
-    const parts = rest
-      ? [...position.parts, await storeLastPart(bucket, position, multipartId, rest)]
-      : position.parts
-    await bucket.completeMultipart(key, multipartId, parts)
+  const hasTail = tail !== undefined && tail.size > 0
+  if (multipartId && parts.length > 0) {
+    const at = { key, multipartId }
+    const number = parts.length + 1
+    const last = hasTail
+      ? [await withTail(means, tail, (bytes) => bucket.uploadPart(at, number, bytes))]
+      : []
+    await bucket.completeMultipart(at, [...parts, ...last])
     return
   }
   // Without either, the object was stored in one piece.
-  if (rest || offset === 0) await bucket.put(key, rest ?? Buffer.alloc(0))
-  if (multipartId !== undefined) await bucket.abortMultipart(key, multipartId)
+  if (hasTail) await withTail(means, tail, (bytes) => bucket.put(key, bytes))
+  else if (offset === 0) await bucket.put(key, withChecksum(Buffer.alloc(0)))
+  if (multipartId === multipartStarting) await abortMultiparts(bucket, key)
+  else if (multipartId) await bucket.abortMultipart({ key, multipartId })
 }
 
-async function storeLastPart(
-  bucket: Bucket,
-  position: UploadPosition,
-  multipartId: string,
-  bytes: Buffer,
-): Promise<UploadPart> {
-  const number = position.parts.length + 1
-  const etag = await bucket.uploadPart(originalKey(position.id), multipartId, number, bytes)
-  return { number, size: bytes.length, etag }
+/** Reads a tail into memory of the budget for as long as it is used. */
+async function withTail<T>(
+  { bucket, memory }: Means,
+  tail: UploadTail,
+  use: (bytes: CheckedBytes) => Promise<T>,
+): Promise<T> {
+  const share = memory.open()
+  try {
+    const buffer = new PartBuffer(share)
+    await buffer.grow(tail.size, tail.size, never)
+    await readTail(bucket, tail, buffer, never)
+    return await use(buffer.take())
+  } finally {
+    share.close()
+  }
 }
 
 async function discard(bucket: Bucket, position: UploadPosition): Promise<void> {
   const key = originalKey(position.id)
-  // A crash right after a multipart upload was created leaves one that the ledger does not know.
-  const ids = new Set(await bucket.listMultiparts(key))
-  if (position.multipartId !== undefined) ids.add(position.multipartId)
-  for (const id of ids) await bucket.abortMultipart(key, id)
+  const { multipartId } = position
+  if (multipartId) await bucket.abortMultipart({ key, multipartId })
+  // A writer that lost its lease while it created one leaves it behind, whatever the ledger says.
+  await abortMultiparts(bucket, key)
   await bucket.remove([key, ...tailKeys(position.id)])
 }

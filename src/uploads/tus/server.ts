@@ -1,93 +1,83 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Server } from '@tus/server'
+import { DataStore, Server } from '@tus/server'
 import { AppError } from '../../errors.ts'
-import { isId, newId } from '../../ids.ts'
-import type { Logger } from '../../operations/logger.ts'
-import type { Writers } from '../writers.ts'
-import { createLocker } from './locker.ts'
-import { LedgerStore, type LedgerStoreDependencies } from './store.ts'
-
-/** The time an overtaken request has to record what it received. */
-const lockDrainMs = 1_000
-
-export interface TusDependencies extends LedgerStoreDependencies {
-  readonly writers: Writers
-  readonly logger: Logger
-}
-
-export interface TusOptions {
-  readonly path: string
-  readonly maxSize: number
-  /** What clients call this server; without it locations are relative. */
-  readonly publicUrl: string | undefined
-  /** Web origins that may call; undefined means any. */
-  readonly corsOrigins: readonly string[] | undefined
-}
+import type { TusDependencies, TusMethod, TusOptions } from './context.ts'
+import { createMethod } from './create.ts'
+import { errorHeaders, tusError } from './errors.ts'
+import { headMethod } from './head.ts'
+import { patchMethod } from './patch.ts'
+import { TusRequest } from './request.ts'
+import { terminateMethod } from './terminate.ts'
 
 /** Answers one tus request; everything under the upload path except GET. */
-export type TusHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export type TusHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<Response>
 
-/** tus 1.0 (https://tus.io/protocols/resumable-upload) through @tus/server, over the ledger. */
+/** What @tus/server is to advertise. Nothing is stored through it. */
+class Extensions extends DataStore {
+  override extensions = [
+    'creation',
+    'creation-with-upload',
+    'creation-defer-length',
+    'termination',
+    'expiration',
+  ]
+}
+
+/**
+ * tus 1.0 (https://tus.io/protocols/resumable-upload). @tus/server is the front: versions, the form
+ * of headers, CORS, OPTIONS. Its methods are replaced by ours, which work on the ledger and read the
+ * bytes from the socket; its own go through three streams and hold a lock that can be lost.
+ */
 export function createTusHandler(dependencies: TusDependencies, options: TusOptions): TusHandler {
-  const { path, publicUrl, corsOrigins } = options
+  const { corsOrigins } = options
   const server = new Server({
-    path,
-    datastore: new LedgerStore(dependencies),
-    locker: createLocker(dependencies.writers.settled),
-    lockDrainTimeout: lockDrainMs,
+    path: options.path,
+    datastore: new Extensions(),
     maxSize: options.maxSize,
-    namingFunction: () => newId(),
-    getFileIdFromRequest: (request) => idFromUrl(request.url),
-    onIncomingRequest: async ({ headers }) => requirePlainNumbers(headers),
-    ...(publicUrl
-      ? { generateUrl: (_, { id }) => `${publicUrl}${path}/${id}` }
-      : { relativeLocation: true }),
     allowedHeaders: ['X-Request-ID'],
-    exposedHeaders: ['X-Request-ID'],
+    exposedHeaders: ['X-Request-ID, Upload-Expires, Retry-After'],
     ...(corsOrigins && { allowedOrigins: [...corsOrigins] }),
-    onResponseError: (request, error) => describe(error, request, dependencies.logger),
   })
-  return (request, response) => {
-    request.method = methodOf(request)
-    return server.handle(request, response)
+  const methods: Record<string, TusMethod> = {
+    POST: createMethod(dependencies, options),
+    PATCH: patchMethod(dependencies, options),
+    HEAD: headMethod(dependencies),
+    DELETE: terminateMethod(dependencies),
   }
-}
-
-/** What is meant: some proxies let only GET and POST through. */
-function methodOf({ method, headers }: IncomingMessage): string {
-  const override = headers['x-http-method-override']
-  return (typeof override === 'string' && override.toUpperCase()) || method || ''
-}
-
-/** @tus/server takes 1e+21 for a length and then reads 1. @throws AppError `bad-header` (400). */
-function requirePlainNumbers(headers: Headers): void {
-  for (const name of ['Upload-Length', 'Upload-Offset']) {
-    if (/[^0-9]/.test(headers.get(name) ?? '')) {
-      throw new AppError('bad-header', 400, `${name} has to be a whole number of bytes.`)
+  for (const [name, method] of Object.entries(methods)) {
+    Object.assign(server.handlers[name as 'POST' | 'PATCH' | 'HEAD' | 'DELETE'], {
+      send: (request: TusRequest, _: unknown, headers: Headers) =>
+        answer(method, request, headers, dependencies),
+    })
+  }
+  return async (incoming, outgoing) => {
+    try {
+      return await server.handleWeb(new TusRequest(incoming, outgoing))
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      return errorAnswer(error, new Headers({ 'Tus-Resumable': '1.0.0' }))
     }
   }
 }
 
-/** The last segment of the path, whatever query follows it. */
-function idFromUrl(url: string): string | undefined {
-  const id = new URL(url).pathname.replace(/\/$/, '').split('/').at(-1) ?? ''
-  return isId(id) ? id : undefined
+async function answer(
+  method: TusMethod,
+  request: TusRequest,
+  headers: Headers,
+  { logger }: TusDependencies,
+): Promise<Response> {
+  try {
+    const { status, headers: own = {} } = await method(request)
+    for (const [name, value] of Object.entries(own)) headers.set(name, value)
+    return new Response(null, { status, headers })
+  } catch (error) {
+    const known = tusError(error, request, logger)
+    return errorAnswer(known, headers, request.method === 'HEAD')
+  }
 }
 
-type TusError = { status_code: number; body: string }
-
-/** What a client is told. Only errors made to be shown are; others are logged and kept. */
-function describe(error: Error | TusError, request: Request, logger: Logger): TusError {
-  if (error instanceof AppError) {
-    if (error.status >= 500) logger.error({ err: error }, `${request.method} failed: ${error.code}`)
-    return { status_code: error.status, body: `${error.message}\n` }
-  }
-  // What is not supported was asked for by the client; 5xx means that the server is in trouble.
-  if ('status_code' in error)
-    return error.status_code === 501 ? { ...error, status_code: 400 } : error
-  logger.error({ err: error }, `${request.method} failed unexpectedly`)
-  return {
-    status_code: 500,
-    body: 'Something went wrong here; the bytes acknowledged so far are safe.\n',
-  }
+function errorAnswer(error: AppError, headers: Headers, withoutBody = false): Response {
+  for (const [name, value] of Object.entries(errorHeaders(error))) headers.set(name, value)
+  headers.set('Content-Type', 'text/plain; charset=utf-8')
+  return new Response(withoutBody ? null : `${error.message}\n`, { status: error.status, headers })
 }

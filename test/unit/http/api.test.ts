@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { imageSchema, pageOf } from '../../../src/http/schemas.ts'
+import { imageSchema, pageOf, uploadSchema } from '../../../src/http/schemas.ts'
 import { newId } from '../../../src/ids.ts'
-import { imageOf, renditionOf, storedUpload, testApp, unfinishedUpload } from '../../support/app.ts'
+import {
+  failedUpload,
+  imageOf,
+  renditionOf,
+  storedUpload,
+  testApp,
+  unfinishedUpload,
+} from '../../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../../support/databases.ts'
 import { type StorageUnderTest, startDisk } from '../../support/storage.ts'
 
@@ -192,6 +199,30 @@ describe.each(databaseTargets)('the API on $name', (target) => {
       length: 10,
       contentUrl: null,
       image: null,
+    })
+  })
+
+  it('tells until when an unfinished upload can go on, and of no other', async () => {
+    const expiresAt = Date.now() + 90_000
+    const id = await unfinishedUpload(test.database, { expiresAt })
+    const unfinished = await (await app.request(`/v1/uploads/${id}`)).json()
+    expect(unfinished).toMatchObject({ expiresAt: new Date(expiresAt).toISOString() })
+    const stored = await (await app.request(`/v1/uploads/${await upload()}`)).json()
+    expect(stored).toMatchObject({ state: 'stored', expiresAt: null })
+  })
+
+  it('shows an upload whose time is over, or that failed, as what it is', async () => {
+    const expired = await unfinishedUpload(test.database, { expiresAt: Date.now() - 1 })
+    const shown = await (await app.request(`/v1/uploads/${expired}`)).json()
+    expect(uploadSchema.parse(shown)).toMatchObject({
+      state: 'expired',
+      contentUrl: null,
+    })
+    const failed = await failedUpload(test.database, 'Storage has lost it.')
+    const response = await (await app.request(`/v1/uploads/${failed}`)).json()
+    expect(uploadSchema.parse(response)).toMatchObject({
+      state: 'failed',
+      error: { message: 'Storage has lost it.' },
     })
   })
 

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Storage } from '../../../src/storage/contract.ts'
-import { imageOf, storedUpload, testApp, unfinishedUpload } from '../../support/app.ts'
+import {
+  failedUpload,
+  imageOf,
+  storedUpload,
+  testApp,
+  unfinishedUpload,
+} from '../../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../../support/databases.ts'
 import { contentOf, type StorageUnderTest, startDisk } from '../../support/storage.ts'
 
@@ -144,5 +150,18 @@ describe('the bytes of an upload', () => {
     )
     expect(response.status).toBe(409)
     expect(await response.json()).toMatchObject({ code: 'upload-not-stored', status: 409 })
+  })
+
+  it('are gone for good when the upload was given up or storage lost them', async () => {
+    const expired = await unfinishedUpload(test.database, { expiresAt: Date.now() - 1 })
+    const failed = await failedUpload(test.database, 'Storage has lost it.')
+    for (const [id, problem] of [
+      [expired, { code: 'upload-expired', status: 410 }],
+      [failed, { code: 'upload-failed', status: 410, detail: 'Storage has lost it.' }],
+    ] as const) {
+      const response = await app.request(`/v1/uploads/${id}/content`)
+      expect(response.status).toBe(410)
+      expect(await response.json()).toMatchObject(problem)
+    }
   })
 })

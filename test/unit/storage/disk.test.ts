@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hasLocalFiles, type LocalFiles, type Storage } from '../../../src/storage/contract.ts'
 import { createDiskStorage } from '../../../src/storage/disk/disk-storage.ts'
 import { inDirectory } from '../../../src/storage/disk/files.ts'
-import { contentOf, inChunks, MiB, TestLedger } from '../../support/storage.ts'
+import { contentOf, inChunks, TestLedger } from '../../support/storage.ts'
 
 describe('storage on the disk', () => {
   let directory: string
@@ -58,10 +57,10 @@ describe('storage on the disk', () => {
     await ledger.append(storage, content)
     const path = `${storage.pathOf(ledger.key)}.partial`
     await writeFile(path, Buffer.concat([content, Buffer.alloc(1_500)]))
-    await storage.append(ledger.position, inChunks(Buffer.from('x')), ledger.record)
+    await ledger.appendBody(storage, inChunks(Buffer.from('x')))
     expect((await stat(path)).size).toBe(1_001)
     await writeFile(path, Buffer.alloc(5_000))
-    await storage.complete(ledger.position)
+    await ledger.complete(storage)
     expect(await storage.head(ledger.key)).toEqual({ size: 1_001 })
   })
 
@@ -72,7 +71,16 @@ describe('storage on the disk', () => {
     await expect(ledger.append(storage, contentOf(3_000))).rejects.toMatchObject({
       code: 'upload-lost',
     })
-    await expect(storage.complete(ledger.position)).rejects.toMatchObject({ code: 'upload-lost' })
+    await expect(ledger.complete(storage)).rejects.toMatchObject({ code: 'upload-lost' })
+    expect(await storage.head(ledger.key)).toBeUndefined()
+  })
+
+  it('takes no file of another size for the whole one', async () => {
+    const ledger = new TestLedger()
+    await ledger.append(storage, contentOf(1_000))
+    await rm(`${storage.pathOf(ledger.key)}.partial`)
+    await writeFile(storage.pathOf(ledger.key), Buffer.alloc(1_001))
+    await expect(ledger.complete(storage)).rejects.toMatchObject({ code: 'upload-lost' })
   })
 
   it('sweeps what a crash left in the making, once it is old', async () => {
@@ -104,48 +112,3 @@ describe('storage on the disk', () => {
     await expect(unusable.ping()).rejects.toMatchObject({ code: 'storage-unavailable' })
   })
 })
-
-it('keeps what fitted on a full disk, says 507, and goes on when there is room', async (context) => {
-  const tiny = mountTiny()
-  if (typeof tiny === 'string') return context.skip(tiny)
-  try {
-    const storage = createDiskStorage(tiny.directory)
-    const ballast = 'images/ballast'
-    await storage.put(ballast, Buffer.alloc(MiB), 'text/plain')
-    const content = contentOf(2.5 * MiB)
-    const ledger = new TestLedger(content.length)
-    const full = { code: 'storage-full', status: 507 }
-    await expect(ledger.append(storage, content)).rejects.toMatchObject(full)
-    const { offset } = ledger.position
-    expect(offset).toBeGreaterThan(MiB)
-    expect(offset).toBeLessThan(content.length)
-    await expect(storage.put('images/x', content, 'image/png')).rejects.toMatchObject(full)
-    await storage.remove([ballast])
-    await ledger.append(storage, content)
-    await storage.complete(ledger.position)
-    expect((await readFile(storage.pathOf(ledger.key))).equals(content)).toBe(true)
-  } finally {
-    tiny.unmount()
-  }
-})
-
-/** A file system of 3 MiB, or the reason why there is none. */
-function mountTiny(): { directory: string; unmount(): void } | string {
-  if (process.getuid?.() !== 0) return 'mounting needs root'
-  const run = (...[command = '', ...args]: string[]) =>
-    execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' }).trim()
-  const directory = run('mktemp', '-d')
-  try {
-    run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', directory)
-  } catch {
-    run('rmdir', directory)
-    return 'mount is not allowed here'
-  }
-  return {
-    directory,
-    unmount() {
-      run('umount', directory)
-      run('rmdir', directory)
-    },
-  }
-}

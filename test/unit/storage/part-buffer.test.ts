@@ -1,25 +1,39 @@
+import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { createMemoryBudget } from '../../../src/storage/memory/budget.ts'
 import { PartBuffer } from '../../../src/storage/s3/part-buffer.ts'
 import { contentOf } from '../../support/storage.ts'
 
-it('gives back what was collected, and can be used again', () => {
-  const buffer = new PartBuffer()
+const never = new AbortController().signal
+
+it('hands over what was collected with its checksum, part after part', async () => {
+  const budget = createMemoryBudget(2 ** 24)
+  const buffer = new PartBuffer(budget.open())
   const content = contentOf(300_000)
-  for (const size of [1, 7, 70_000, 300_000]) {
-    buffer.clear()
+  for (const size of [7, 70_000, 300_000]) {
     for (let start = 0; start < content.length; start += size) {
-      buffer.append(content.subarray(start, start + size), content.length)
+      const chunk = content.subarray(start, start + size)
+      if (!buffer.hasRoom(chunk.length)) await buffer.grow(chunk.length, content.length, never)
+      buffer.append(chunk)
     }
-    expect(buffer.bytes.equals(content)).toBe(true)
+    expect(buffer.size).toBe(content.length)
+    const part = buffer.take()
+    expect(part.bytes.equals(content)).toBe(true)
+    expect(part.crc32).toBe(crc32(content))
+    expect(buffer.size).toBe(0)
+    part.release(true)
+    expect(budget.held).toBe(0)
   }
 })
 
-it('holds nothing before anything arrived, and no more than twice of what arrived', () => {
-  const buffer = new PartBuffer()
-  const limit = 2 ** 23
-  expect(buffer.bytes.buffer.byteLength).toBe(0)
-  buffer.append(Buffer.alloc(100_000), limit)
-  expect(buffer.bytes.buffer.byteLength).toBeLessThanOrEqual(200_000)
-  buffer.append(Buffer.alloc(limit - 100_000), limit)
-  expect(buffer.bytes.buffer.byteLength).toBe(limit)
+it('gives back what it has too much', async () => {
+  const budget = createMemoryBudget(2 ** 26)
+  const buffer = new PartBuffer(budget.open())
+  await buffer.grow(2 ** 20, 2 ** 23, never)
+  buffer.append(Buffer.from('bytes'))
+  expect(buffer.shrink()).toBe(true)
+  expect(budget.held).toBe(2 ** 16)
+  expect(buffer.shrink()).toBe(false)
+  const { bytes } = buffer.take()
+  expect(String(bytes)).toBe('bytes')
 })

@@ -1,0 +1,159 @@
+import type { FileHandle } from 'node:fs/promises'
+import { hasCode } from '../../errors.ts'
+import type { Progress, RecordProgress, UploadPosition } from '../contract.ts'
+import { allOf, onDisk, writeAll } from './files.ts'
+import { moveIntoPlace, openPartial, syncNames, type UploadPaths } from './upload-paths.ts'
+
+/** Written bytes that make it worth to make them durable, while more are being written. */
+const commitEvery = 8 * 2 ** 20
+/** What may be written and not yet recorded. */
+const unrecordedLimit = 16 * 2 ** 20
+/** Given up again when the disk is full: the ledger may lie on it, and needs room to record. */
+const givenBack = 256 * 1024
+
+export interface UploadFileOptions {
+  readonly paths: UploadPaths
+  readonly position: UploadPosition
+  readonly record: RecordProgress
+  /** Once aborted nothing more is written or recorded. */
+  readonly signal: AbortSignal
+  /** Called when making bytes durable failed while nobody waits for it; the next call throws it. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/**
+ * The file of an upload while one request appends to it. One call at a time.
+ *
+ *     received ──write──▶ in the file ──commit──▶ durable ──record──▶ recorded
+ *
+ * Writing goes on while a commit is under way: a commit names only what was in the file before the
+ * sync it waits for began. The first commit makes the name of a new file durable as well.
+ */
+export class UploadFile {
+  readonly #options: UploadFileOptions
+  #handle: FileHandle | undefined
+  #nameIsDurable: boolean
+  #written: number
+  #recorded: number
+  /** The commit under way. Never rejects. */
+  #commit: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(options: UploadFileOptions) {
+    this.#options = options
+    this.#written = options.position.offset
+    this.#recorded = options.position.offset
+    this.#nameIsDurable = options.position.offset > 0
+  }
+
+  get recorded(): number {
+    return this.#recorded
+  }
+
+  /**
+   * Writes what follows, at most a few MiB. On an error, what was written before it is recorded
+   * first: on a full disk that is what fitted.
+   */
+  async write(chunks: readonly Buffer[]): Promise<void> {
+    const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    this.#handle ??= await this.#open()
+    while (this.#written + size > this.#recorded + unrecordedLimit) {
+      await (this.#commit ?? this.#startCommit())
+      this.#throwIfStopped()
+    }
+    this.#throwIfStopped()
+    const { written, error } = await writeAll(this.#handle, chunks, this.#written)
+    this.#written += written
+    if (error !== undefined) await this.#giveUp(this.#handle, error)
+    // After a sync that failed, one that succeeds says nothing about what was written before.
+    this.#throwIfStopped()
+    if (this.#isCommitDue()) void this.#startCommit()
+  }
+
+  /** Makes all that was written durable and records it, as a whole object if that is all of it. */
+  async finish(): Promise<void> {
+    await this.#commit
+    this.#throwIfStopped()
+    if (this.#written === this.#recorded) return
+    const whole = this.#written === this.#options.position.length
+    await (whole ? this.#commitWhole() : this.#commitTo(this.#written))
+  }
+
+  /** Afterwards nothing is under way. */
+  async close(): Promise<void> {
+    await this.#commit
+    const handle = this.#handle
+    this.#handle = undefined
+    await handle?.close()
+  }
+
+  async #open(): Promise<FileHandle> {
+    const { paths, position, record, signal } = this.#options
+    return openPartial(paths, position.offset, async () => {
+      signal.throwIfAborted()
+      await record(progressTo(position.offset))
+      signal.throwIfAborted()
+    })
+  }
+
+  #startCommit(): Promise<void> {
+    this.#commit = this.#commitTo(this.#written)
+      .catch((error) => {
+        this.#failure = { error }
+        this.#options.onFailure(error)
+      })
+      .finally(() => {
+        this.#commit = undefined
+      })
+    return this.#commit
+  }
+
+  async #commitTo(offset: number): Promise<void> {
+    await onDisk(async () => {
+      await this.#handle?.datasync()
+      if (!this.#nameIsDurable) await syncNames(this.#options.paths)
+    })
+    this.#nameIsDurable = true
+    await this.#recordNow(progressTo(offset))
+  }
+
+  async #commitWhole(): Promise<void> {
+    const { paths, signal } = this.#options
+    await onDisk(async () => this.#handle?.datasync())
+    signal.throwIfAborted()
+    await onDisk(() => allOf([this.close(), moveIntoPlace(paths, this.#written)]))
+    await this.#recordNow({ ...progressTo(this.#written), whole: true })
+  }
+
+  async #recordNow(progress: Progress): Promise<void> {
+    this.#options.signal.throwIfAborted()
+    await this.#options.record(progress)
+    this.#recorded = progress.offset
+  }
+
+  async #giveUp(handle: FileHandle, error: unknown): Promise<never> {
+    await this.#commit
+    this.#throwIfStopped()
+    if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+      this.#written = Math.max(this.#recorded, this.#written - givenBack)
+      await onDisk(() => handle.truncate(this.#written))
+    }
+    if (this.#written > this.#recorded) await this.#commitTo(this.#written)
+    return onDisk(() => Promise.reject(error))
+  }
+
+  /** The last bytes are left to `finish`, which makes the object whole with them. */
+  #isCommitDue(): boolean {
+    const isLast = this.#written === this.#options.position.length
+    return !this.#commit && !isLast && this.#written - this.#recorded >= commitEvery
+  }
+
+  #throwIfStopped(): void {
+    this.#options.signal.throwIfAborted()
+    if (this.#failure) throw this.#failure.error
+  }
+}
+
+function progressTo(offset: number): Progress {
+  return { offset, multipartId: undefined, parts: [], tail: undefined, whole: false }
+}

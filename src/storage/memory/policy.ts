@@ -1,0 +1,148 @@
+/**
+ * Who gets memory, when there is not enough for all.
+ *
+ * Each upload has a claim: the block that it fills with what arrives, and blocks that are being
+ * stored, which come back by themselves. A block is taken when bytes have arrived for it, the first
+ * one small, so that uploads that do nothing hold nothing. When the budget is spent, an upload that
+ * needs more waits, its body stays unread, and:
+ *
+ * 1. Of those who wait, the one with the largest block goes first, since it is the nearest to
+ *    giving all of it back; one that just filled a part within moments counts as if its block were
+ *    larger. Whoever waited too long goes before, so that nobody waits for ever. An eighth of the
+ *    budget is kept for small blocks: small files do not queue behind large ones.
+ * 2. Uploads whose clients have been silent for a moment are told to store what they have and to
+ *    free it, the largest first, as many as are needed. They come back with less right: what they
+ *    take must leave room for others, and each time they wait longer before they go first.
+ * 3. When all blocks are being filled by clients that do send, nothing would ever come back: one
+ *    waiting upload at a time may go over the budget until its part is full, for a slice of time.
+ *    When that is over and the part is not full, it is told to store what it has, too.
+ *
+ * So memory never exceeds the budget by more than one part (and, for the moment of a copy, one
+ * smaller block), and whatever clients do, somebody always goes on.
+ */
+const KiB = 2 ** 10
+const MiB = 2 ** 20
+
+/** Sizes of a block on its way to a full part. */
+const steps = [64 * KiB, 512 * KiB, 4 * MiB, 32 * MiB, 256 * MiB]
+const smallBlock = 512 * KiB
+
+const fastBonus = 4 * MiB
+
+/** Milliseconds. */
+export const silence = 250
+const patience = 10_000
+const longestPatience = 60_000
+const overdraftDelay = 500
+
+export interface Claim {
+  /** Bytes of the block that is being filled. */
+  readonly filling: number
+  /** Bytes of the blocks that are being stored. */
+  readonly storing: number
+  /** What it waits for: a block of `size` bytes in place of the one it fills, since a time. */
+  readonly wants: { readonly size: number; readonly since: number } | undefined
+  /** Since when it waits for its client; undefined while it does something else. */
+  readonly silentSince: number | undefined
+  /** Whether it was told to store what it has, and has not done so yet. */
+  readonly spilling: boolean
+  /** How often it was, since it last filled a part. */
+  readonly spills: number
+  /** Whether it may go over the budget. */
+  readonly overdraws: boolean
+  /** Whether it filled its last part within moments. */
+  readonly isFast: boolean
+}
+
+/** The size of the block for so many bytes of a part of `full` bytes. */
+export function blockSize(bytes: number, full: number): number {
+  return Math.min(full, steps.find((step) => step >= bytes) ?? full)
+}
+
+/** What a claim that wants this block must find free beside it. */
+export function keptFree(claim: Pick<Claim, 'filling' | 'spills'>, size: number, limit: number) {
+  const returning = claim.spills > 0 && claim.filling === 0
+  if (returning) return limit / 4
+  return size <= smallBlock ? 0 : limit / 8
+}
+
+/** Those that can have what they want, in the order in which they get it. */
+export function grants<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
+  const reserve = limit / 8
+  let free = limit - sum(claims, (claim) => claim.filling + claim.storing)
+  let small = sum(claims, ({ filling }) => (filling <= smallBlock ? filling : 0))
+  let blocked = false
+  return inOrder(claims, now).filter((claim) => {
+    const size = claim.wants?.size ?? 0
+    const more = size - claim.filling
+    const isSmall = size <= smallBlock && claim.spills === 0
+    const fits = !blocked && free - more >= keptFree(claim, size, limit)
+    const fitsReserve = isSmall && free >= more && small + more <= reserve
+    if (!claim.overdraws && !fits && !fitsReserve) {
+      blocked = true
+      return false
+    }
+    free -= more
+    if (isSmall) small += more
+    return true
+  })
+}
+
+/** Those that are to store what they have: nobody hears of their clients, and others wait. */
+export function spillers<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
+  const wanted = sum(claims, ({ wants, filling }) => (wants ? wants.size - filling : 0))
+  const free = limit - sum(claims, (claim) => claim.filling + claim.storing)
+  const coming = sum(claims, ({ spilling, filling }) => (spilling ? filling : 0))
+  let missing = wanted - Math.max(0, free) - coming
+  return claims
+    .filter(({ filling, spilling }) => filling > 0 && !spilling)
+    .filter(({ silentSince }) => silentSince !== undefined && now - silentSince >= silence)
+    .sort((a, b) => b.filling - a.filling)
+    .filter((claim) => {
+      if (wanted === 0 || missing <= 0) return false
+      missing -= claim.filling
+      return true
+    })
+}
+
+/** The one that may go over the budget now, when what comes back by itself would not be enough. */
+export function overdrawer<C extends Claim>(claims: readonly C[], now: number): C | undefined {
+  const [first] = inOrder(claims, now)
+  if (!first?.wants) return undefined
+  const { size, since } = first.wants
+  const coming = sum(claims, (claim) => {
+    const quiet = claim.silentSince !== undefined && now - claim.silentSince > silence / 5
+    return claim.storing + (claim.spilling || quiet ? claim.filling : 0)
+  })
+  const enough = coming >= size - first.filling
+  return enough && now - since < overdraftDelay ? undefined : first
+}
+
+/** Milliseconds for which an upload may go over the budget to fill a part of `full` bytes. */
+export function overdraftSlice(full: number): number {
+  return 2_000 + 100 * Math.ceil(full / MiB)
+}
+
+function inOrder<C extends Claim>(claims: readonly C[], now: number): C[] {
+  const waiting = claims.filter(({ wants }) => wants)
+  return waiting.sort((a, b) => {
+    const [agedA, agedB] = [isAged(a, now), isAged(b, now)]
+    if (agedA !== agedB) return agedA ? -1 : 1
+    const earlier = (a.wants?.since ?? 0) - (b.wants?.since ?? 0)
+    if (agedA) return earlier
+    return rank(b) - rank(a) || a.spills - b.spills || earlier
+  })
+}
+
+function rank({ filling, isFast }: Claim): number {
+  return filling + (isFast ? fastBonus : 0)
+}
+
+function isAged({ wants, spills }: Claim, now: number): boolean {
+  const limit = Math.min(longestPatience, patience * 2 ** Math.min(spills, 10))
+  return wants !== undefined && now - wants.since >= limit
+}
+
+function sum<C>(items: readonly C[], value: (item: C) => number): number {
+  return items.reduce((total, item) => total + value(item), 0)
+}

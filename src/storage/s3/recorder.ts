@@ -1,0 +1,29 @@
+import type { Progress, RecordProgress, UploadPosition, UploadTail } from '../contract.ts'
+
+/** What the ledger has of an upload, and the one way to change it while a request is stored. */
+export class Recorder {
+  readonly #record: RecordProgress
+  readonly #signal: AbortSignal
+  offset: number
+  multipartId: string | undefined
+  tail: UploadTail | undefined
+
+  constructor(position: UploadPosition, record: RecordProgress, signal: AbortSignal) {
+    this.#record = record
+    this.#signal = signal
+    this.offset = position.offset
+    this.multipartId = position.multipartId
+    this.tail = position.tail
+  }
+
+  /** Records what changes. One at a time. @throws the signal's reason, and records nothing then. */
+  async advance(changes: Partial<Progress>): Promise<void> {
+    this.#signal.throwIfAborted()
+    const { offset, multipartId, tail } = this
+    const progress = { offset, multipartId, tail, parts: [], whole: false, ...changes }
+    await this.#record(progress)
+    this.offset = progress.offset
+    this.multipartId = progress.multipartId
+    this.tail = progress.tail
+  }
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Database } from '../../src/database/database.ts'
+import { createHttpServer, uploadPath } from '../../src/http/server.ts'
+import type { Storage } from '../../src/storage/contract.ts'
+import { createTusHandler } from '../../src/uploads/tus/server.ts'
+import { silent } from './leases.ts'
+import { uploadCore } from './uploads.ts'
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+}
+
+type Uploads = (request: IncomingMessage, response: ServerResponse) => Promise<Response>
+
+/** The HTTP server on a free loopback port, with nothing but uploads behind it. */
+export async function serveUploads(uploads: Uploads): Promise<TestServer> {
+  const app = { fetch: () => new Response('the API') }
+  const server = createHttpServer({ logger: silent, uploads, app })
+  const url = await server.listen(0, '127.0.0.1')
+  return {
+    url,
+    port: Number(new URL(url).port),
+    async [Symbol.asyncDispose]() {
+      server.stopAccepting()
+      await server.close()
+    },
+  }
+}
+
+/** A server that speaks tus, over a database and a storage of the test's own. */
+export async function serveTus(database: Database, storage: Storage) {
+  const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
+  const tus = createTusHandler(
+    { ...core, database, storage, owner: { id: 'local' }, logger: silent },
+    {
+      path: uploadPath,
+      maxSize: 2 ** 40,
+      expiresIn: 86_400_000,
+      publicUrl: undefined,
+      corsOrigins: undefined,
+    },
+  )
+  const server = await serveUploads(tus)
+  return { ...core, server }
+}
