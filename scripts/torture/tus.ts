@@ -1,0 +1,84 @@
+/** Requests as they go over the wire. */
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Answer } from './watch.ts'
+
+/** No answer came, or not all of it; what the request did is not known. */
+export class BrokenRequest extends Error {}
+
+export interface TusRequest {
+  readonly method: 'POST' | 'HEAD' | 'PATCH' | 'DELETE' | 'GET'
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string | number>>
+  readonly body?: { readonly bytes: Iterable<Buffer>; readonly size: number } | undefined
+  /** Without a sign for so long, the request is given up. */
+  readonly patienceMs: number
+  readonly signal: AbortSignal
+}
+
+export function newAgent(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: 2 })
+}
+
+const keptText = 200
+
+/** @throws BrokenRequest */
+export async function send(agent: Agent, tusRequest: TusRequest): Promise<Answer> {
+  const message = await open(agent, tusRequest)
+  const text = await readStart(message)
+  return {
+    method: tusRequest.method,
+    status: message.statusCode ?? 0,
+    headers: message.headers,
+    text,
+  }
+}
+
+/** Sends a request and leaves the body of the answer to the caller. @throws BrokenRequest */
+export async function open(agent: Agent, tusRequest: TusRequest): Promise<IncomingMessage> {
+  const { method, url, headers, body, patienceMs, signal } = tusRequest
+  signal.throwIfAborted()
+  const outgoing = request(url, {
+    method,
+    agent,
+    signal,
+    headers: {
+      'Tus-Resumable': '1.0.0',
+      ...(method === 'POST' || method === 'PATCH' ? { 'Content-Length': body?.size ?? 0 } : {}),
+      ...headers,
+    },
+  })
+  outgoing.setTimeout(patienceMs, () => outgoing.destroy(new Error('out of patience')))
+  const answered = once(outgoing, 'response')
+  outgoing.on('error', () => {})
+  const sending = pipeline(Readable.from(body?.bytes ?? []), outgoing)
+  sending.catch(() => {})
+  try {
+    const [message]: IncomingMessage[] = await answered
+    if (!message) throw new Error('no answer')
+    // An answer before the end of the body is one that refuses the rest of it.
+    message.once('end', () => {
+      if (!outgoing.writableFinished) outgoing.destroy()
+    })
+    return message
+  } catch (error) {
+    signal.throwIfAborted()
+    throw brokenBy(error)
+  }
+}
+
+async function readStart(message: IncomingMessage): Promise<string> {
+  let text = ''
+  try {
+    for await (const chunk of message) if (text.length < keptText) text += chunk
+  } catch (error) {
+    throw brokenBy(error)
+  }
+  return text.slice(0, keptText).trim().replaceAll('\n', ' ')
+}
+
+function brokenBy(error: unknown): BrokenRequest {
+  return new BrokenRequest(error instanceof Error ? error.message : String(error))
+}
