@@ -16,7 +16,8 @@ export interface Database {
   readonly kind: DatabaseTarget['kind']
   readonly queries: Queries
   /**
-   * Runs `work` in one transaction. What it throws rolls everything back and is thrown on. On
+   * Runs `work` in one transaction, which is durable when it returns; on SQLite a statement outside
+   * of one is so with the next transaction. What `work` throws rolls everything back and is thrown on. On
    * SQLite there is one connection: inside `work`, use the transaction alone.
    */
   transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T>

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConversionResult, Converter, Preset } from '../conversion/contract.ts'
-import { requireConvertible, sniff } from '../conversion/sniff.ts'
+import { headSize, requireConvertible, sniff } from '../conversion/sniff.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
@@ -13,7 +13,7 @@ import { originalKey, renditionKey } from '../storage/keys.ts'
 import { recordDigest } from '../uploads/ledger.ts'
 import { postponedByOutage } from '../uploads/outage.ts'
 import type { Image, Rendition } from './image.ts'
-import { digest, localOriginal, readHead } from './original.ts'
+import { digest, localOriginal, readStart, sha256OfBytes } from './original.ts'
 import { keysOf } from './presets.ts'
 import { findImage, markFailed, markReady, type Original } from './records.ts'
 import type { WorkDirectories } from './work-directory.ts'
@@ -66,13 +66,15 @@ async function convertIfImage(
   if (!image) await forget(dependencies, imageId)
   if (image?.state !== 'processing') return
   const key = originalKey(imageId)
-  const head = await readHead(storage, key, image.size, signal)
+  const start = await readStart(storage, key, image.size, signal)
+  const head = start.subarray(0, headSize)
   const { contentType } = await sniff(head)
   try {
     await requireConvertible(head)
   } catch (error) {
     // Known from the first bytes, so a film of many gigabytes is not copied to find out.
-    const sha256 = await digest(storage, key, signal)
+    const isAll = start.length === image.size
+    const sha256 = isAll ? sha256OfBytes(start) : await digest(storage, key, signal)
     await failOrThrow(dependencies, imageId, error, { sha256, contentType })
     return
   }

@@ -8,16 +8,22 @@ import { hasLocalFiles, type ObjectStorage } from '../storage/contract.ts'
 
 /** Storage that sends nothing for so long will send nothing more. */
 const silenceMs = 30_000
+/** Bytes of a file to read at a time. */
+const highWaterMark = 512 * 2 ** 10
 
-/** The first bytes of an object, as many as it takes to tell what it is. */
-export async function readHead(
+/** An object of at most so many bytes is read at once. */
+const smallSize = 2 ** 20
+
+/** All of a small object, or the first bytes, as many as it takes to tell what it is. */
+export async function readStart(
   storage: ObjectStorage,
   key: string,
   size: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)
-  const source = await storage.read(key, { start: 0, end: Math.min(size, headSize) - 1 }, signal)
+  const end = (size <= smallSize ? size : headSize) - 1
+  const source = await storage.read(key, { start: 0, end }, signal)
   const chunks: Buffer[] = []
   for await (const chunk of flowing(source, signal)) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -29,10 +35,7 @@ export async function digest(
   key: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const hash = createHash('sha256')
-  const source = await storage.read(key, undefined, signal)
-  await pipeline(flowing(source, signal), through(hash), drop, { signal })
-  return hash.digest('hex')
+  return sha256Of(flowing(await storage.read(key, undefined, signal), signal))
 }
 
 /**
@@ -45,12 +48,11 @@ export async function localOriginal(
   copyPath: string,
   signal: AbortSignal,
 ): Promise<{ path: string; sha256: string }> {
-  const hash = createHash('sha256')
   if (hasLocalFiles(storage)) {
     const path = storage.pathOf(key)
-    await pipeline(createReadStream(path), through(hash), drop, { signal })
-    return { path, sha256: hash.digest('hex') }
+    return { path, sha256: await sha256Of(createReadStream(path, { highWaterMark, signal })) }
   }
+  const hash = createHash('sha256')
   const source = await storage.read(key, undefined, signal)
   const copy = createWriteStream(copyPath, { flags: 'wx' })
   await pipeline(flowing(source, signal), through(hash), copy, { signal })
@@ -84,6 +86,12 @@ function through(hash: Hash) {
   }
 }
 
-async function drop(source: AsyncIterable<Buffer>): Promise<void> {
-  for await (const _ of source);
+export function sha256OfBytes(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function sha256Of(source: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of source) hash.update(chunk)
+  return hash.digest('hex')
 }

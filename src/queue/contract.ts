@@ -48,8 +48,11 @@ export interface JobQueue {
     payload: JobPayloads[K],
     options?: EnqueueOptions,
   ): Promise<void>
-  /** Looks for work now instead of at the next poll; call it after the transaction committed. */
-  wake(): void
+  /**
+   * Looks for work of these kinds, or of all, now instead of at the next poll; call it after the
+   * transaction committed.
+   */
+  wake(...kinds: JobKind[]): void
   /**
    * Registers the handler of a kind; call before `start`. Kinds without one are left to other
    * processes.

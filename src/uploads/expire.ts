@@ -53,7 +53,7 @@ export async function expireBatch(
   await database.transaction(async (trx) => {
     for (const { id } of due) await expireOne(trx, queue, id, now)
   })
-  queue.wake()
+  queue.wake('upload.discard')
   return due.length
 }
 

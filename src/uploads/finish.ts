@@ -34,7 +34,7 @@ export function createFinish(dependencies: FinishDependencies): Finish {
     const upload = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
     if (!upload) throw leaseLost()
     lease.markEnded()
-    queue.wake()
+    queue.wake('image.convert')
     return upload
   }
   return {

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../../src/database/database.ts'
+import { openDatabase, type Queries } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrate.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { freePort } from '../support/free-port.ts'
@@ -111,23 +111,37 @@ describe('PostgreSQL', () => {
 })
 
 describe('SQLite', () => {
-  it('survives a power cut, lets readers read while one writes, and blocks for moments only', async () => {
+  it('lets readers read while one writes, and blocks for moments only', async () => {
     const fresh = await freshDatabase.sqlite()
     const database = openDatabase(fresh.target)
-    const pragma = async (name: string) => {
-      const { rows } = await sql
-        .raw<Record<string, unknown>>(`pragma ${name}`)
-        .execute(database.queries)
-      return Object.values(rows[0] ?? {})[0]
-    }
+    const pragma = (name: string) => readPragma(database.queries, name)
     expect(await pragma('journal_mode')).toBe('wal')
-    expect(await pragma('synchronous')).toBe(2)
     expect(await pragma('foreign_keys')).toBe(1)
     expect(await pragma('busy_timeout')).toBe(20)
     await database.close()
     await fresh.remove()
   })
+
+  it('syncs the disk with every transaction, and with nothing else', async () => {
+    const fresh = await freshDatabase.sqlite()
+    const database = openDatabase(fresh.target)
+    const mode = (queries: Queries) => readPragma(queries, 'synchronous')
+    const [normal, full] = [1, 2]
+    expect(await mode(database.queries)).toBe(normal)
+    expect(await database.transaction(mode)).toBe(full)
+    expect(await mode(database.queries)).toBe(normal)
+    await expect(database.transaction(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await mode(database.queries)).toBe(normal)
+    expect(await database.transaction(mode)).toBe(full)
+    await database.close()
+    await fresh.remove()
+  })
 })
+
+async function readPragma(queries: Queries, name: string): Promise<unknown> {
+  const { rows } = await sql.raw<Record<string, unknown>>(`pragma ${name}`).execute(queries)
+  return Object.values(rows[0] ?? {})[0]
+}
 
 describe('opening a new SQLite file', () => {
   it('waits for another process that is writing to it already', async () => {

@@ -162,16 +162,6 @@ describe('a lease that another process wants, on PostgreSQL', () => {
     expect(statements.length - before).toBeLessThanOrEqual(3 * 12)
     expect((await findUpload(test.database.queries, id))?.lease).toMatchObject({ holder: 'one' })
   })
-
-  it('is not looked after for a process that holds none', async () => {
-    const { database, statements } = countStatements(test.database)
-    const leases = await open('one', { poll: 1, renew: 1 }, database)
-    const before = statements.length
-    await test.database.check()
-    for (let looks = 0; looks < 20; looks += 1) await test.database.check()
-    await leases.stop()
-    expect(statements.length).toBe(before)
-  })
 })
 
 it('leases on SQLite, where there is one process, are not listened for', async () => {

@@ -164,6 +164,18 @@ describe.each(databaseTargets)('leases in one process on $name', (target) => {
     expect(timers().length).toBeLessThanOrEqual(timersBefore)
   })
 
+  it('costs nothing while none is held', async () => {
+    const { database, statements } = countStatements(test.database)
+    const leases = open({ times: { poll: 1, renew: 1 } }, database)
+    await leases.start()
+    const before = statements.length
+    for (let turns = 0; turns < 200; turns += 1) {
+      await test.database.check()
+      await setImmediate()
+    }
+    expect(statements.length).toBe(before)
+  })
+
   it('is not needed for an upload that takes no more bytes', async () => {
     const leases = open()
     for (const state of ['stored', 'failed', 'expired'] as const) {

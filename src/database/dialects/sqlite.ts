@@ -23,15 +23,28 @@ const patienceMs = 10_000
 const maxStatements = 500
 
 /**
- * SQLite in one file. A commit is on disk when it returns (`synchronous=FULL`), readers do not wait
- * for the writer (WAL), and every transaction takes the write lock when it begins: a transaction
- * that reads first and writes later would otherwise fail with SQLITE_BUSY when another process
- * wrote in between, and no timeout helps against that.
+ * SQLite in one file. Readers do not wait for the writer (WAL), and every transaction takes the
+ * write lock when it begins: a transaction that reads first and writes later would otherwise fail
+ * with SQLITE_BUSY when another process wrote in between, and no timeout helps against that.
+ *
+ * A transaction is on disk when it returns (`synchronous=FULL`). A statement outside of one survives
+ * the end of the program at once, but the loss of power only with the next transaction: that is for
+ * what would be done again, such as taking a lease or a job.
  */
 export function sqliteDialect(file: string): Dialect {
+  let handle: SqliteDatabase.Database | undefined
   return new ImmediateSqliteDialect({
-    database: async () => withStatementCache(await openDatabase(file)),
+    async database() {
+      handle = await openDatabase(file)
+      return withStatementCache(handle)
+    },
+    synchronous: (mode) => handle?.exec(`pragma synchronous = ${mode}`),
   })
+}
+
+interface ImmediateSqliteConfig extends SqliteDialectConfig {
+  /** How commits are written from now on; not to be called within a transaction. */
+  readonly synchronous: (mode: 'normal' | 'full') => void
 }
 
 async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
@@ -40,7 +53,7 @@ async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
   try {
     // Two processes may open a new file together, and no busy timeout applies to this switch.
     await whileBusy(() => database.pragma('journal_mode = WAL'))
-    database.pragma('synchronous = FULL')
+    database.pragma('synchronous = normal')
     database.pragma('foreign_keys = ON')
     return database
   } catch (error) {
@@ -69,9 +82,9 @@ function withStatementCache(database: SqliteDatabase.Database): KyselySqliteData
 }
 
 class ImmediateSqliteDialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig
+  readonly #config: ImmediateSqliteConfig
 
-  constructor(config: SqliteDialectConfig) {
+  constructor(config: ImmediateSqliteConfig) {
     super(config)
     this.#config = config
   }
@@ -86,12 +99,30 @@ class ImmediateSqliteDialect extends SqliteDialect {
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  readonly #synchronous: ImmediateSqliteConfig['synchronous']
+
+  constructor(config: ImmediateSqliteConfig) {
+    super(config)
+    this.#synchronous = config.synchronous
+  }
+
   override async acquireConnection(): Promise<DatabaseConnection> {
     return new PatientConnection(await super.acquireConnection())
   }
 
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    this.#synchronous('full')
+    try {
+      await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    } catch (error) {
+      this.#synchronous('normal')
+      throw error
+    }
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(connection)
+    this.#synchronous('normal')
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
@@ -101,6 +132,7 @@ class ImmediateSqliteDriver extends SqliteDriver {
       // A full disk has rolled back already; what the transaction failed with says more.
       if (!messageOf(error).includes('no transaction is active')) throw error
     }
+    this.#synchronous('normal')
   }
 }
 

@@ -82,8 +82,10 @@ class LocalQueue implements JobQueue {
     this.#handlers.set(handler.kind, storedJobHandler(handler))
   }
 
-  wake(): void {
-    for (const lane of this.#lanes) lane.wake()
+  wake(...kinds: JobKind[]): void {
+    for (const lane of this.#lanes) {
+      if (kinds.length === 0 || kinds.includes(lane.handler.kind)) lane.wake()
+    }
   }
 
   async start(): Promise<void> {

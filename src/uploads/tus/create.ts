@@ -93,7 +93,7 @@ async function begin(
   }
   const nothing = { offset: 0, stored: false, expiresAt }
   if (length !== 0 && !hasBytes(request)) {
-    await createUpload(database.queries, upload)
+    await database.transaction((trx) => createUpload(trx, upload))
     return nothing
   }
   return leases.holdNew(id, async (lease, record) => {

@@ -59,7 +59,9 @@ async function proceed(
 ): Promise<Received> {
   const declared = readDeclaredLength(request, found, options)
   const upload =
-    declared === undefined ? found : await declareLength(database.queries, lease, declared)
+    declared === undefined
+      ? found
+      : await database.transaction((trx) => declareLength(trx, lease, declared))
   const end = upload.length ?? options.maxSize
   requireRoomFor(request, upload.offset, end)
   if (upload.state === 'assembling') {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { digest, readHead } from '../../../src/images/original.ts'
-import type { ObjectStorage } from '../../../src/storage/contract.ts'
+import { digest, readStart, sha256OfBytes } from '../../../src/images/original.ts'
+import type { ByteRange, ObjectStorage } from '../../../src/storage/contract.ts'
 import { contentOf, inChunks, sha256, startDisk } from '../../support/storage.ts'
 
 const never = new AbortController().signal
@@ -14,10 +14,19 @@ describe('reading an original', () => {
     const content = contentOf(200_000)
     await disk.storage.put('uploads/a', content, 'application/octet-stream')
     expect(await digest(disk.storage, 'uploads/a', never)).toBe(sha256(content))
-    expect(await readHead(disk.storage, 'uploads/a', content.length, never)).toEqual(
-      content.subarray(0, 4_100),
-    )
-    expect(await readHead(disk.storage, 'uploads/none', 0, never)).toHaveLength(0)
+    expect(await readStart(disk.storage, 'uploads/a', content.length, never)).toEqual(content)
+    expect(sha256OfBytes(content)).toBe(sha256(content))
+    expect(await readStart(disk.storage, 'uploads/none', 0, never)).toHaveLength(0)
+  })
+
+  it('does not read a large object to see what it is', async () => {
+    const ranges: (ByteRange | undefined)[] = []
+    const large = storageOf((range) => {
+      ranges.push(range)
+      return Readable.from([contentOf(4_100)])
+    })
+    expect(await readStart(large, 'uploads/a', 5 * 2 ** 30, never)).toHaveLength(4_100)
+    expect(ranges).toEqual([{ start: 0, end: 4_099 }])
   })
 
   it('is an outage of storage when the bytes break off', async () => {
@@ -39,7 +48,7 @@ describe('reading an original', () => {
 })
 
 /** Storage of which only `read` is asked. */
-function storageOf(read: () => Readable): ObjectStorage {
+function storageOf(read: (range: ByteRange | undefined) => Readable): ObjectStorage {
   const refuse = () => Promise.reject(new Error('not asked for'))
   return {
     describe: () => 'test',
@@ -50,6 +59,6 @@ function storageOf(read: () => Readable): ObjectStorage {
     head: refuse,
     remove: refuse,
     close: refuse,
-    read: async () => read(),
+    read: async (_, range) => read(range),
   }
 }
