@@ -2,6 +2,7 @@ import { Kysely, sql, type Transaction } from 'kysely'
 import { AppError, messageOf } from '../errors.ts'
 import { postgresDialect } from './dialects/postgres.ts'
 import { sqliteDialect } from './dialects/sqlite.ts'
+import { GroupCommit } from './group-commit.ts'
 import type { Schema } from './schema.ts'
 
 /** What queries are written against. A `Transaction` is one too. */
@@ -16,8 +17,8 @@ export interface Database {
   readonly kind: DatabaseTarget['kind']
   readonly queries: Queries
   /**
-   * Runs `work` in one transaction, which is durable when it returns; on SQLite a statement outside
-   * of one is so with the next transaction. What `work` throws rolls everything back and is thrown on. On
+   * Runs `work` in one transaction, which is durable when it returns; on SQLite those that come at
+   * the same time share a commit, and a statement outside of one is durable with the next. What `work` throws rolls everything back and is thrown on. On
    * SQLite there is one connection: inside `work`, use the transaction alone.
    */
   transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T>
@@ -40,10 +41,12 @@ export function openDatabase(
     dialect:
       target.kind === 'sqlite' ? sqliteDialect(target.file) : postgresDialect(target.url, onBroken),
   })
+  const group = new GroupCommit(queries)
   return {
     kind: target.kind,
     queries,
-    transaction: (work) => queries.transaction().execute(work),
+    transaction: (work) =>
+      target.kind === 'sqlite' ? group.transaction(work) : queries.transaction().execute(work),
     async check() {
       try {
         await sql`select 1`.execute(queries)

@@ -26,8 +26,8 @@ export interface Expiry {
 
 /**
  * Gives up uploads that nobody continued in time, and those that failed: storage is cleared of them
- * by a durable job each, and of what the ledger names only. Their records stay for a while, then
- * they go too. When there is nothing to do it costs one read of the top of an index.
+ * by a durable job each, and of what the ledger names only. The record of one that expired stays for
+ * a while, then it goes too. When there is nothing to do it costs one read of the top of an index.
  */
 export function createExpiry({ database, queue, logger }: ExpiryDependencies): Expiry {
   const loop = new Loop({

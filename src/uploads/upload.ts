@@ -55,6 +55,7 @@ export type NewUpload = Pick<
 > & { readonly expiresAt: number }
 
 export function toUpload(row: UploadRow, now = Date.now()): Upload {
+  const state = isOverdue(row, now) ? 'expired' : row.state
   return {
     id: row.id,
     owner: row.owner,
@@ -64,11 +65,11 @@ export function toUpload(row: UploadRow, now = Date.now()): Upload {
     metadata: row.metadata ?? undefined,
     filename: row.filename ?? undefined,
     contentType: row.content_type ?? undefined,
-    state: isOverdue(row, now) ? 'expired' : row.state,
+    state,
     failure: row.failure ?? undefined,
     sha256: row.sha256 ?? undefined,
     createdAt: row.created_at,
-    expiresAt: row.state === 'receiving' ? (row.expires_at ?? undefined) : undefined,
+    expiresAt: state === 'receiving' ? (row.expires_at ?? undefined) : undefined,
     storedAt: row.stored_at ?? undefined,
     lease: toLease(row),
   }

@@ -79,7 +79,16 @@ async function reporting<T>(work: () => Promise<T>): Promise<T> {
 
 /** Connections: class 08 and 57P; 53: resources; 40: transactions that may be tried again. */
 const passing = /^(08|57P|53|40)/
-const systemErrors = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']
+const systemErrors = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]
 const brokenConnection =
   /^(Connection terminated|Client has encountered a conn|timeout exceeded when trying|Query read timeout)/
 

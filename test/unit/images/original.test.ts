@@ -36,7 +36,7 @@ describe('reading an original', () => {
       cause: expect.objectContaining({ message: 'reset' }),
     }
     await expect(digest(breaking, 'uploads/a', never)).rejects.toMatchObject(failure)
-    await expect(readHead(breaking, 'uploads/a', 10, never)).rejects.toMatchObject(failure)
+    await expect(readStart(breaking, 'uploads/a', 10, never)).rejects.toMatchObject(failure)
   })
 
   it('ends with the reason of the one who gave it up, not as an outage', async () => {
