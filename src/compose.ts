@@ -51,7 +51,8 @@ interface Base {
 /** Builds the application. Nothing is opened or started before `start`. */
 export async function compose(config: Config): Promise<Application> {
   const logger = createLogger(config.operations.logLevel)
-  const instance = createInstance()
+  // With SQLite there is one program; whatever another one holds is left over.
+  const instance = createInstance({ alone: config.database.kind === 'sqlite' })
   const database = openDatabase(config.database, (error) =>
     logger.warn({ err: error }, 'a database connection broke'),
   )
@@ -131,8 +132,7 @@ function composeUploads(base: Base, instance: Instance) {
     database,
     logger,
     holder: instance.holder,
-    // With SQLite there is one program; a lease of any other is left over.
-    isGone: (holder) => database.kind === 'sqlite' || instance.isDeadHolder(holder),
+    isGone: instance.isDeadHolder,
   })
   const finish = createFinish({ database, storage, queue, listener })
   const remove = createRemoveUpload({ database, queue, listener, leases })

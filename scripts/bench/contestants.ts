@@ -1,79 +1,139 @@
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { Child } from '../../test/support/child.ts'
+import { z } from 'zod'
 import { startProgram } from '../../test/support/program.ts'
-import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { idOf } from '../../test/support/upload.ts'
 import { waitFor } from '../../test/support/wait.ts'
+import { type BenchS3, startS3 } from './s3.ts'
+import { startServerProcess } from './server-process.ts'
 
-/** A tus server in a process of its own, on an empty directory. */
+/** A tus server in a process of its own, on empty storage. */
 export interface RunningServer extends AsyncDisposable {
   readonly pid: number
   /** Where uploads are created. */
   readonly filesUrl: string
-  /** Waits until the server has done everything the upload makes it do. */
-  settled(uploadUrl: string): Promise<void>
+  /** What it stores into; undefined on disk. */
+  readonly s3: BenchS3 | undefined
+  /** Waits until the server has done everything the uploads make it do. */
+  settled(): Promise<void>
+}
+
+export interface StartOptions {
+  /** The least a call to S3 takes. */
+  readonly s3LatencyMs: number
 }
 
 export interface Contestant {
   readonly name: string
-  start(): Promise<RunningServer>
+  /** For the rows of ratios. */
+  readonly shortName: string
+  start(options: StartOptions): Promise<RunningServer>
 }
 
-export const landfall: Contestant = {
+export const landfallOnDisk: Contestant = {
   name: 'Landfall',
-  async start() {
-    const program = await startProgram()
-    return {
-      pid: program.pid,
-      filesUrl: `${program.url}/files`,
-      settled: (uploadUrl) => untilStored(program.url, idOf(uploadUrl)),
-      [Symbol.asyncDispose]: async () => {
-        await program.stop().finally(() => program[Symbol.asyncDispose]())
-      },
-    }
+  shortName: 'Landfall',
+  start: () => startLandfall(undefined),
+}
+
+export const stockOnDisk: Contestant = {
+  name: stockName('@tus/file-store'),
+  shortName: 'stock',
+  start: async () => {
+    const server = await startServerProcess('stock/server.ts', (directory) => [directory])
+    return unsettling(server, undefined)
   },
 }
 
-export const stock: Contestant = {
-  name: `@tus/server ${versionOf('@tus/server')} + @tus/file-store ${versionOf('@tus/file-store')}`,
-  async start() {
-    const resources = new AsyncDisposableStack()
-    const directory = resources.use(await temporaryDirectory())
-    const entry = join(import.meta.dirname, 'stock/server.ts')
-    const env = { PATH: process.env.PATH ?? '' }
-    const child = resources.use(new Child({ args: [entry, directory.path], env }))
-    const url = await child.firstOutput(() => /"url":"([^"]+)"/.exec(child.stdout)?.[1])
-    if (url === undefined) {
-      await resources.disposeAsync()
-      throw new Error(`the stock server did not start:\n${child.stderr}`)
-    }
-    return {
-      pid: child.pid,
-      filesUrl: `${url}/files`,
-      settled: async () => {},
-      [Symbol.asyncDispose]: () => resources.disposeAsync(),
-    }
-  },
-}
+export const landfallOnS3 = onS3('Landfall', 'Landfall', startLandfall)
 
-async function untilStored(url: string, id: string): Promise<void> {
-  await waitFor(
-    async () => {
-      const response = await fetch(`${url}/v1/uploads/${id}`)
-      if (!response.ok) throw new Error(`GET /v1/uploads/${id} was answered ${response.status}`)
-      const upload = (await response.json()) as { state: string; image?: { state: string } | null }
-      return upload.state === 'stored' && upload.image?.state !== 'processing'
+export const stockOnS3 = onS3(stockName('@tus/s3-store'), 'stock', startStockOnS3)
+
+/** Reads and sends, and nothing else: what any server has to spend. */
+export const relayOnS3 = onS3('bare Node relay', 'relay', async (s3) =>
+  unsettling(await startServerProcess('relay/server.ts', undefined, s3.env), s3),
+)
+
+function onS3(
+  name: string,
+  shortName: string,
+  start: (s3: BenchS3) => Promise<RunningServer>,
+): Contestant {
+  return {
+    name,
+    shortName,
+    async start({ s3LatencyMs }) {
+      await using resources = new AsyncDisposableStack()
+      const s3 = resources.use(await startS3(s3LatencyMs))
+      const server = resources.use(await start(s3))
+      await s3.reset()
+      const started = resources.move()
+      return { ...server, [Symbol.asyncDispose]: () => started.disposeAsync() }
     },
-    { timeoutMs: 120_000, what: 'the upload to be stored' },
+  }
+}
+
+/** @param dataDir Kept; left out, a fresh one. */
+export async function startLandfall(
+  s3: BenchS3 | undefined,
+  dataDir?: string,
+): Promise<RunningServer> {
+  const program = await startProgram({
+    ...(s3 && { env: s3.env }),
+    ...(dataDir !== undefined && { dataDir }),
+  })
+  return {
+    pid: program.pid,
+    filesUrl: `${program.url}/files`,
+    s3,
+    settled: () => untilNothingWaits(program.url),
+    [Symbol.asyncDispose]: async () => {
+      await program.stop().finally(() => program[Symbol.asyncDispose]())
+    },
+  }
+}
+
+export async function startStockOnS3(s3: BenchS3): Promise<RunningServer> {
+  return unsettling(await startServerProcess('stock/s3-server.ts', undefined, s3.env), s3)
+}
+
+function unsettling(
+  server: AsyncDisposable & { readonly pid: number; readonly url: string },
+  s3: BenchS3 | undefined,
+): RunningServer {
+  return {
+    pid: server.pid,
+    filesUrl: `${server.url}/files`,
+    s3,
+    settled: async () => {},
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
+const listed = z.object({ items: z.array(z.object({ state: z.string() })) })
+
+/** Seldom enough not to be what is measured. */
+const lookEveryMs = 100
+
+async function untilNothingWaits(url: string): Promise<void> {
+  const states = async (path: string) => {
+    const response = await fetch(`${url}${path}`)
+    if (!response.ok) throw new Error(`GET ${path} was answered ${response.status}`)
+    return listed.parse(await response.json()).items.map(({ state }) => state)
+  }
+  await waitFor(
+    async () =>
+      (await states('/v1/images?state=processing&limit=1')).length === 0 &&
+      !(await states('/v1/uploads?limit=10')).includes('assembling'),
+    { timeoutMs: 300_000, intervalMs: lookEveryMs, what: 'the uploads to be worked off' },
   )
+}
+
+function stockName(store: string): string {
+  return `@tus/server ${versionOf('@tus/server')} + ${store} ${versionOf(store)}`
 }
 
 function versionOf(name: string): string {
-  const { resolve } = createRequire(import.meta.url)
-  const directory = resolve(name).split(`/node_modules/${name}/`)[0] ?? ''
-  const manifest: unknown = createRequire(import.meta.url)(
-    `${directory}/node_modules/${name}/package.json`,
-  )
-  return (manifest as { version: string }).version
+  const require = createRequire(import.meta.url)
+  const [directory] = require.resolve(name).split(`/node_modules/${name}/`)
+  const manifest: unknown = require(`${directory}/node_modules/${name}/package.json`)
+  return z.object({ version: z.string() }).parse(manifest).version
 }

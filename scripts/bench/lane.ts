@@ -1,14 +1,18 @@
 export interface BenchOptions {
-  /** Bytes of one upload. */
+  /** Bytes of one upload, where the lane leaves the choice. */
   readonly size: number
   /** How often each contestant is measured. */
   readonly rounds: number
+  /** The least a call to S3 takes. */
+  readonly s3LatencyMs: number
 }
 
 export interface Lane {
   readonly name: string
   /** One line: what is measured, and how. */
   readonly description: string
+  /** Bytes of one upload when nothing else is asked for; undefined where it is not up to the caller. */
+  readonly usualSize: number | undefined
   /** Measures and prints. */
   run(options: BenchOptions): Promise<void>
 }

@@ -1,20 +1,31 @@
 /** What a process used, as Linux tells it under /proc. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export interface ProcessUsage {
   /** User and system time of the process and all its children, living and ended. */
   readonly cpuSeconds: number
   /** The most resident memory the process itself ever had, without its children. */
   readonly peakBytes: number
+  /**
+   * What the process and its living children gave the system to write to disks, as it is counted
+   * when the page cache takes it: files that are gone before they reach the disk count. Zero on a
+   * file system that lives in memory.
+   */
+  readonly writtenBytes: number
 }
 
-/** Undefined where there is no /proc. */
-export function readUsage(pid: number): ProcessUsage | undefined {
+/** NaN throughout where there is no /proc. */
+export function readUsage(pid: number): ProcessUsage {
   try {
-    return { cpuSeconds: ticksOf(pid) / ticksPerSecond(), peakBytes: peakOf(pid) }
+    return {
+      cpuSeconds: ticksOf(pid) / ticksPerSecond(),
+      peakBytes: peakOf(pid),
+      writtenBytes: writtenBy(pid),
+    }
   } catch {
-    return undefined
+    return { cpuSeconds: Number.NaN, peakBytes: Number.NaN, writtenBytes: Number.NaN }
   }
 }
 
@@ -40,6 +51,29 @@ function peakOf(pid: number): number {
   return Number(kibibytes) * 1024
 }
 
+function writtenBy(pid: number): number {
+  const [, own] = /^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? []
+  return childrenOf(pid).reduce((sum, child) => sum + writtenBy(child), Number(own))
+}
+
+let ticks: number | undefined
+
 function ticksPerSecond(): number {
-  return Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  ticks ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  return ticks
+}
+
+/** Of CPU time, under which a process is as good as idle, and the milliseconds it is looked at. */
+const quiet = { cpuSeconds: 0.02, lookMs: 300, giveUpMs: 20_000 }
+
+/** Waits until a process does next to nothing, or as long as is reasonable. */
+export async function untilQuiet(pid: number): Promise<void> {
+  const deadline = performance.now() + quiet.giveUpMs
+  let before = readUsage(pid).cpuSeconds
+  while (performance.now() < deadline) {
+    await delay(quiet.lookMs)
+    const now = readUsage(pid).cpuSeconds
+    if (!(now - before > quiet.cpuSeconds)) return
+    before = now
+  }
 }

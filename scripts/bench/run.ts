@@ -2,26 +2,30 @@
 import { cpus, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { formatBytes } from '../support/text.ts'
-import { diskUpload } from './disk-upload.ts'
 import type { Lane } from './lane.ts'
+import { lanes } from './lanes.ts'
 
-const lanes: readonly Lane[] = [
-  diskUpload('disk-upload', Number.MAX_SAFE_INTEGER, 'in one request'),
-  diskUpload('disk-upload-chunks', 8 * 1024 * 1024, 'in requests of 8 MiB'),
-]
+const usage =
+  'usage: npm run bench [-- lane… --size 512MiB --rounds 3 --s3-latency 0 (milliseconds a call)]'
 
 // Leaving through `exit` takes the servers and their files along.
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-const { chosen, size, rounds } = readArguments()
+const { chosen, size, rounds, s3LatencyMs } = readArguments()
 
 const [cpu] = cpus()
 console.log(
   `${cpus().length} × ${cpu?.model.trim()}, ${formatBytes(totalmem())} memory, ${type()} ${release()}, Node ${process.versions.node}`,
 )
 for (const lane of chosen) {
-  console.log(`\n${lane.name}: ${lane.description}, ${formatBytes(size)}, rounds: ${rounds}`)
-  await lane.run({ size, rounds })
+  const laneSize = lane.usualSize && (size ?? lane.usualSize)
+  const conditions = [
+    laneSize && formatBytes(laneSize),
+    `rounds: ${rounds}`,
+    s3LatencyMs > 0 && `${s3LatencyMs} ms a call to S3`,
+  ]
+  console.log(`\n${lane.name}: ${lane.description}, ${conditions.filter(Boolean).join(', ')}`)
+  await lane.run({ size: laneSize ?? 0, rounds, s3LatencyMs })
 }
 
 function readArguments() {
@@ -29,18 +33,20 @@ function readArguments() {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
-        size: { type: 'string', default: '512MiB' },
+        size: { type: 'string' },
         rounds: { type: 'string', default: '3' },
+        's3-latency': { type: 'string', default: '0' },
       },
     })
     return {
       chosen: positionals.length > 0 ? positionals.map(laneNamed) : lanes,
-      size: parseMebibytes(values.size),
+      size: values.size === undefined ? undefined : parseMebibytes(values.size),
       rounds: parseRounds(values.rounds),
+      s3LatencyMs: parseLatency(values['s3-latency']),
     }
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
-    console.error('usage: npm run bench [-- lane… --size 512MiB --rounds 3]')
+    console.error(usage)
     process.exit(2)
   }
 }
@@ -50,6 +56,11 @@ function parseRounds(text: string): number {
   throw new Error(`--rounds ${text}: expected a number from 1 to 99`)
 }
 
+function parseLatency(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text)
+  throw new Error(`--s3-latency ${text}: expected milliseconds, from 0 to 9999`)
+}
+
 function laneNamed(name: string): Lane {
   const lane = lanes.find((one) => one.name === name)
   if (lane) return lane
@@ -57,7 +68,7 @@ function laneNamed(name: string): Lane {
 }
 
 function parseMebibytes(text: string): number {
-  const [, amount, unit] = /^(\d+)(MiB|GiB)$/.exec(text) ?? []
+  const [, amount, unit] = /^([1-9]\d*)(MiB|GiB)$/.exec(text) ?? []
   if (amount === undefined)
     throw new Error(`--size ${text}: expected a size such as 512MiB or 1GiB`)
   return Number(amount) * 1024 ** (unit === 'GiB' ? 3 : 2)

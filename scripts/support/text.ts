@@ -6,7 +6,7 @@ export function formatTable(
   const columns = header.map((title, index) => {
     const cells = rows.map((row) => row[index] ?? '')
     const width = Math.max(title.length, ...cells.map((cell) => cell.length))
-    const right = cells.length > 0 && cells.every((cell) => /^[\d.,]/.test(cell) && cell !== '')
+    const right = cells.length > 0 && cells.every((cell) => /^[\d.,–]/.test(cell) && cell !== '')
     return (cell: string) => (right ? cell.padStart(width) : cell.padEnd(width))
   })
   const line = (cells: readonly string[]) =>

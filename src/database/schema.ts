@@ -29,6 +29,9 @@ export interface UploadsTable {
   tail_size: number
   /** Null where there is no tail, and for tails from before it was kept. */
   tail_crc32: number | null
+  /** Which keys tails are written to, and whether (1) a write to one was not heard of again. */
+  tail_epoch: Generated<number>
+  tail_unsettled: Generated<number>
   sha256: string | null
   /** The process that may write to the upload, and the token its writes are checked by. */
   lease_holder: string | null

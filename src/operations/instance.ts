@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { hasCode } from '../errors.ts'
 
@@ -8,13 +9,15 @@ export interface Instance {
   readonly holder: string
   /**
    * True only when the process a lease names is provably gone: it was on this host, and its process
-   * id belongs to nobody, or to us without being us (a container's program has the same id at every
-   * start). A holder on another host is never provably dead; its leases run out by themselves.
+   * id belongs to nobody, or to us without being us. A holder on another host, or in another
+   * container, is never provably dead, unless we are alone; its leases run out by themselves.
    */
   isDeadHolder(holder: string): boolean
 }
 
 export interface InstanceOptions {
+  /** No other instance can be running: the data is ours alone. */
+  readonly alone?: boolean
   readonly host?: string
   readonly pid?: number
   readonly isRunning?: (pid: number) => boolean
@@ -22,7 +25,8 @@ export interface InstanceOptions {
 
 /** To be made once in a process: a second one takes the first for a dead predecessor. */
 export function createInstance({
-  host = hostname(),
+  alone = false,
+  host = processSpace(),
   pid = process.pid,
   isRunning = isProcessRunning,
 }: InstanceOptions = {}): Instance {
@@ -31,9 +35,25 @@ export function createInstance({
     holder,
     isDeadHolder(other) {
       const [, otherHost, otherPid] = /^(.+):(\d+):[^:]+$/.exec(other) ?? []
-      if (otherHost !== host || other === holder) return false
+      if (otherPid === undefined || other === holder) return false
+      if (alone) return true
+      if (otherHost !== host) return false
       return Number(otherPid) === pid || !isRunning(Number(otherPid))
     },
+  }
+}
+
+/**
+ * Where a process id means the same process: a host, since it was started, and a namespace of ids.
+ * Containers on one host may share the name, and have a process 1 each.
+ */
+function processSpace(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)
+    const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]
+    return `${hostname()}.${boot}.${namespace}`
+  } catch {
+    return hostname()
   }
 }
 

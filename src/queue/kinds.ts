@@ -6,7 +6,11 @@ export const jobPayloads = {
   /** Make an image's renditions. */
   'image.convert': z.object({ imageId: z.string() }),
   /** Remove what storage holds for an upload that has no record any more. */
-  'upload.discard': z.object({ id: z.string(), multipartId: z.string().nullable() }),
+  'upload.discard': z.object({
+    id: z.string(),
+    multipartId: z.string().nullable(),
+    tailEpoch: z.number().default(0),
+  }),
   /** Remove objects that no record names any more. */
   'storage.remove': z.object({ keys: z.array(z.string()) }),
 }
@@ -22,7 +26,7 @@ export const retryPolicies: Record<JobKind, RetryPolicy> = {
   'storage.remove': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },
 }
 
-const schemas: { readonly [K in JobKind]: z.ZodType<JobPayloads[K]> } = jobPayloads
+const schemas: { readonly [K in JobKind]: z.ZodType<JobPayloads[K], unknown> } = jobPayloads
 
 /** @throws SyntaxError or ZodError when the text is not a payload of this kind. */
 export function parsePayload<K extends JobKind>(kind: K, text: string): JobPayloads[K] {

@@ -96,6 +96,10 @@ export interface UploadPosition {
   /** The recorded parts have the numbers from 1 to this. Always 0 on disk. */
   readonly partCount: number
   readonly tail: UploadTail | undefined
+  /** Which keys tails are written to; see `tailKeys`. Always 0 on disk. */
+  readonly tailEpoch: number
+  /** A tail was about to be written, and nobody heard how that went. */
+  readonly tailUnsettled: boolean
 }
 
 /**
@@ -109,6 +113,8 @@ export interface Progress {
   /** In order, without gaps, following the recorded ones. */
   readonly parts: readonly UploadPart[]
   readonly tail: UploadTail | undefined
+  readonly tailEpoch: number
+  readonly tailUnsettled: boolean
   /**
    * The object exists at its key with all of the bytes, checked against what storage says that it
    * stored: nothing is left to complete.

@@ -80,7 +80,7 @@ async function expireOne(
 ): Promise<void> {
   const row = await trx
     .selectFrom('uploads')
-    .select(['state', 'multipart_id'])
+    .select(['state', 'multipart_id', 'tail_epoch'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (!row) return
@@ -107,6 +107,7 @@ async function expireOne(
     .executeTakeFirst()
   if (numUpdatedRows !== 1n) return
   await trx.deleteFrom('upload_parts').where('upload_id', '=', id).execute()
-  await queue.enqueue(trx, 'upload.discard', { id, multipartId: row.multipart_id })
+  const { multipart_id: multipartId, tail_epoch: tailEpoch } = row
+  await queue.enqueue(trx, 'upload.discard', { id, multipartId, tailEpoch })
   if (row.state === 'receiving') await appendEvent(trx, 'upload.expired', id, {})
 }

@@ -62,7 +62,11 @@ async function settle(
     await appendEvent(trx, 'upload.stored', stored.id, { size: stored.offset })
   } else if (await isGivenUp(trx, fence.id)) {
     // By whoever took the lease, perhaps before the object was there to be removed.
-    await queue.enqueue(trx, 'upload.discard', { id: fence.id, multipartId: null })
+    await queue.enqueue(trx, 'upload.discard', {
+      id: fence.id,
+      multipartId: null,
+      tailEpoch: 0,
+    })
   }
   return stored
 }

@@ -32,14 +32,15 @@ export class HeldLease implements Lease {
   #inLedger = false
   #ended = false
 
-  constructor(id: string, record: LeaseRecord) {
+  /** @param until its end by our own clock. */
+  constructor(id: string, record: LeaseRecord, until: number) {
     this.id = id
     this.record = record
-    this.#duration = record.until - Date.now()
+    this.#duration = until - Date.now()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.released = promise
     this.#markReleased = resolve
-    this.#relyOnUntil(record.until)
+    this.#relyOnUntil(until)
   }
 
   get token(): string {
@@ -72,7 +73,7 @@ export class HeldLease implements Lease {
     this.#inLedger = true
   }
 
-  /** @param until the new end, or undefined when the ledger does not have the lease. */
+  /** @param until the new end by our own clock, or undefined when the ledger does not have the lease. */
   renewed(until: number | undefined): void {
     if (until !== undefined) {
       this.#inLedger = true

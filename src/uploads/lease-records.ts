@@ -1,6 +1,6 @@
 /** Leases in the ledger. A process holds each of its leases under a token of its own. */
-import type { ExpressionBuilder } from 'kysely'
-import type { Queries } from '../database/database.ts'
+import { type ExpressionBuilder, sql } from 'kysely'
+import type { Database, Queries } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { type Fence, noLease } from './ledger.ts'
 import { type LeaseRecord, toUpload, type Upload } from './upload.ts'
@@ -14,8 +14,8 @@ export async function claimLease(
   queries: Queries,
   id: string,
   lease: LeaseRecord,
+  now = Date.now(),
 ): Promise<Upload | undefined> {
-  const now = Date.now()
   const row = await queries
     .updateTable('uploads')
     .set({
@@ -37,6 +37,24 @@ export async function claimLease(
     .returningAll()
     .executeTakeFirst()
   return row && toUpload(row)
+}
+
+/** Milliseconds for an answer about the time, beyond which it says too little. */
+const promptAnswer = 1_000
+
+/**
+ * How far the clock that leases go by is ahead of ours, in milliseconds: processes on several
+ * machines go by the database's. Undefined when the answer takes too long to tell.
+ */
+export async function readClockOffset({ kind, queries }: Database): Promise<number | undefined> {
+  if (kind === 'sqlite') return 0
+  const asked = Date.now()
+  const now = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`
+  const { rows } = await sql<{ now: number }>`select ${now} as now`.execute(queries)
+  const answered = Date.now()
+  const theirs = rows[0]?.now
+  if (theirs === undefined || answered - asked > promptAnswer) return undefined
+  return Math.round(theirs - (asked + answered) / 2)
 }
 
 /** The condition that nobody has the lease of an upload, or not any more. */

@@ -9,6 +9,7 @@ import {
   claimLease,
   findHolders,
   findWanted,
+  readClockOffset,
   releaseLease,
   renewLeases,
   voidLeases,
@@ -56,6 +57,7 @@ export class Leases {
   readonly #turns = new Map<string, Promise<unknown>>()
   readonly #loops: Loop[]
   #stopping = false
+  #clockOffset = 0
 
   constructor(options: LeasesOptions) {
     this.#options = options
@@ -71,6 +73,7 @@ export class Leases {
   /** Ends the leases of processes that are gone, and begins to renew those held here. */
   async start(): Promise<void> {
     const { database, holder, isGone } = this.#options
+    this.#clockOffset = (await readClockOffset(database)) ?? 0
     const others = (await findHolders(database.queries)).filter((other) => other !== holder)
     await voidLeases(database.queries, others.filter(isGone))
     for (const loop of this.#loops) loop.start()
@@ -126,13 +129,13 @@ export class Leases {
     work: (lease: Lease, record: LeaseRecord) => Promise<T>,
   ): Promise<T> {
     if (this.#stopping) throw stopping()
-    const held = this.#register(new HeldLease(id, this.#newRecord()))
+    const held = this.#register(this.#newLease(id))
     return this.#run(held, () => work(held, held.record))
   }
 
   /** Whether an upload is being written to, or is to be taken for it. */
   isHeld({ id, lease }: Upload): boolean {
-    return this.#held.has(id) || (lease !== undefined && lease.until > Date.now())
+    return this.#held.has(id) || (lease !== undefined && lease.until > this.#now())
   }
 
   async #run<T>(held: HeldLease, work: () => Promise<T>): Promise<T> {
@@ -208,17 +211,25 @@ export class Leases {
   }
 
   async #claim(id: string) {
-    const record = this.#newRecord()
-    const upload = await claimLease(this.#options.database.queries, id, record)
-    if (!upload) return undefined
-    const held = new HeldLease(id, record)
+    const held = this.#newLease(id)
+    const { queries } = this.#options.database
+    const upload = await claimLease(queries, id, held.record, this.#now())
+    if (!upload) {
+      held.markReleased()
+      return undefined
+    }
     held.markInLedger()
     return { upload, held: this.#register(held) }
   }
 
-  #newRecord(): LeaseRecord {
-    const until = Date.now() + this.#times.lease
-    return { holder: this.#options.holder, token: randomUUID(), until }
+  #newLease(id: string): HeldLease {
+    const until = this.#now() + this.#times.lease
+    const record = { holder: this.#options.holder, token: randomUUID(), until }
+    return new HeldLease(id, record, until - this.#clockOffset)
+  }
+
+  #now(): number {
+    return Date.now() + this.#clockOffset
   }
 
   #register(held: HeldLease): HeldLease {
@@ -242,10 +253,13 @@ export class Leases {
     const { database, holder } = this.#options
     const leases = [...this.#held.values()]
     if (leases.length === 0) return
-    const until = Date.now() + this.#times.lease
+    const until = this.#now() + this.#times.lease
     const tokens = leases.map((held) => held.token)
     const kept = await renewLeases(database.queries, holder, tokens, until)
-    for (const held of leases) held.renewed(kept.has(held.token) ? until : undefined)
+    for (const held of leases) {
+      held.renewed(kept.has(held.token) ? until - this.#clockOffset : undefined)
+    }
+    this.#clockOffset = (await readClockOffset(database)) ?? this.#clockOffset
   }
 
   async #listen(): Promise<void> {

@@ -75,7 +75,8 @@ export async function listUploads(queries: Queries, options: ListOptions): Promi
 
 /** Where an upload stands that was just created. */
 export function startOf({ id, length }: Pick<Upload, 'id' | 'length'>): UploadPosition {
-  return { id, length, offset: 0, multipartId: undefined, partCount: 0, tail: undefined }
+  const nothing = { multipartId: undefined, partCount: 0, tail: undefined }
+  return { id, length, offset: 0, ...nothing, tailEpoch: 0, tailUnsettled: false }
 }
 
 /**
@@ -97,6 +98,8 @@ export async function readPosition(
     tail: row.tail_key
       ? { key: row.tail_key, size: row.tail_size, crc32: row.tail_crc32 ?? undefined }
       : undefined,
+    tailEpoch: row.tail_epoch,
+    tailUnsettled: row.tail_unsettled === 1,
   }
 }
 
@@ -158,13 +161,15 @@ export async function recordProgress(
   })
 }
 
-function positionColumns({ offset, multipartId, tail }: Progress) {
+function positionColumns({ offset, multipartId, tail, tailEpoch, tailUnsettled }: Progress) {
   return {
     offset,
     multipart_id: multipartId ?? null,
     tail_key: tail?.key ?? null,
     tail_size: tail?.size ?? 0,
     tail_crc32: tail?.crc32 ?? null,
+    tail_epoch: tailEpoch,
+    tail_unsettled: tailUnsettled ? 1 : 0,
   }
 }
 

@@ -6,7 +6,7 @@ import type { JobHandler, JobQueue } from '../queue/contract.ts'
 import type { ObjectStorage, UploadStorage } from '../storage/contract.ts'
 import { leaseLost } from './errors.ts'
 import type { Leases } from './leases.ts'
-import type { Fence } from './ledger.ts'
+import { type Fence, startOf } from './ledger.ts'
 import type { UploadListener } from './listener.ts'
 import { postponedByOutage } from './outage.ts'
 
@@ -55,12 +55,13 @@ async function removeRecords(
   const keys = await listener.removing(trx, id)
   let removal = trx.deleteFrom('uploads').where('id', '=', id)
   if (fence) removal = removal.where('lease_token', '=', fence.token)
-  const row = await removal.returning('multipart_id').executeTakeFirst()
+  const row = await removal.returning(['multipart_id', 'tail_epoch']).executeTakeFirst()
   if (!row) {
     if (fence) throw leaseLost()
     return false
   }
-  await queue.enqueue(trx, 'upload.discard', { id, multipartId: row.multipart_id })
+  const { multipart_id: multipartId, tail_epoch: tailEpoch } = row
+  await queue.enqueue(trx, 'upload.discard', { id, multipartId, tailEpoch })
   if (keys.length > 0) await queue.enqueue(trx, 'storage.remove', { keys })
   await appendEvent(trx, 'upload.removed', id, {})
   return true
@@ -70,7 +71,14 @@ async function removeRecords(
 export function discardHandler(storage: UploadStorage): JobHandler<'upload.discard'> {
   return {
     kind: 'upload.discard',
-    run: ({ id, multipartId }) => outlivingOutages(() => discard(storage, id, multipartId)),
+    run: ({ id, multipartId, tailEpoch }) =>
+      outlivingOutages(() =>
+        storage.discard({
+          ...startOf({ id, length: undefined }),
+          multipartId: multipartId ?? undefined,
+          tailEpoch,
+        }),
+      ),
   }
 }
 
@@ -80,11 +88,6 @@ export function removeObjectsHandler(storage: ObjectStorage): JobHandler<'storag
     kind: 'storage.remove',
     run: ({ keys }) => outlivingOutages(() => storage.remove(keys)),
   }
-}
-
-function discard(storage: UploadStorage, id: string, multipartId: string | null): Promise<void> {
-  const nothing = { length: undefined, offset: 0, partCount: 0, tail: undefined }
-  return storage.discard({ id, multipartId: multipartId ?? undefined, ...nothing })
 }
 
 async function outlivingOutages(work: () => Promise<void>): Promise<void> {

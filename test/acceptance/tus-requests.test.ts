@@ -99,3 +99,28 @@ it('more than the length that was announced is refused', async () => {
   const headers = { ...bytes, 'Upload-Offset': '0' }
   expect((await send('PATCH', location, headers, randomBytes(10))).status).toBe(413)
 })
+
+async function createDeferred(): Promise<string> {
+  const response = await send('POST', '/files', { ...tus, 'Upload-Defer-Length': '1' })
+  return response.headers.get('Location') ?? ''
+}
+
+const sendLast = (location: string, offset: number, length: number, body: string) => {
+  const headers = { 'Upload-Offset': String(offset), 'Upload-Length': String(length) }
+  return send('PATCH', location, { ...bytes, ...headers }, Buffer.from(body))
+}
+
+it('a client that did not hear whether its length arrived may say it again', async () => {
+  const location = await createDeferred()
+  expect((await sendLast(location, 0, 10, '01234')).status).toBe(204)
+  expect((await sendLast(location, 5, 11, '56789')).status).toBe(400)
+  expect((await sendLast(location, 5, 10, '56789')).status).toBe(204)
+  const head = await send('HEAD', location, tus)
+  expect(head.headers.get('Upload-Offset')).toBe('10')
+})
+
+it('a request that is refused does not settle the length of an upload', async () => {
+  const location = await createDeferred()
+  expect((await sendLast(location, 0, 10, '0123456789 and more')).status).toBe(413)
+  expect((await sendLast(location, 0, 12, '0123456789ab')).status).toBe(204)
+})

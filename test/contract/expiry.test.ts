@@ -48,7 +48,7 @@ describe.each(databaseTargets)('expiry on $name', (target) => {
   }
   const discard = (id: string, multipartId: string | null) => ({
     kind: 'upload.discard',
-    payload: { id, multipartId },
+    payload: { id, multipartId, tailEpoch: 0 },
   })
 
   it('is exact: an upload whose time is over is gone before anything swept it', async () => {
@@ -186,7 +186,7 @@ describe.each(databaseTargets)('expiry on $name', (target) => {
     expect(await disk.listKeys()).toHaveLength(4)
     await sweep(Date.now() + 2 * day)
     const attempt = { jobId: 'job', number: 1, signal: never }
-    await discardHandler(disk.storage).run({ id, multipartId: null }, attempt)
+    await discardHandler(disk.storage).run({ id, multipartId: null, tailEpoch: 0 }, attempt)
     expect(await disk.listKeys()).toEqual(others.toSorted())
   })
 

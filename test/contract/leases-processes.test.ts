@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readClockOffset } from '../../src/uploads/lease-records.ts'
 import type { Leases, LeaseTimes } from '../../src/uploads/leases.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
@@ -177,4 +178,19 @@ it('leases on SQLite, where there is one process, are not listened for', async (
   await leases.stop()
   await test.cleanup()
   expect(statements.filter((sql) => sql.startsWith('select "lease_token"'))).toEqual([])
+})
+
+it('leases go by the clock of the database, wherever the clocks of the machines stand', async () => {
+  if (!postgres) throw new Error('no PostgreSQL to test on')
+  const { database, cleanup } = await postgres.create()
+  const real = Date.now
+  try {
+    expect(Math.abs((await readClockOffset(database)) ?? 0)).toBeLessThan(60_000)
+    Date.now = () => real() + 3_600_000
+    const ahead = await readClockOffset(database)
+    expect(Math.abs((ahead ?? 0) + 3_600_000)).toBeLessThan(60_000)
+  } finally {
+    Date.now = real
+    await cleanup()
+  }
 })

@@ -75,6 +75,8 @@ describe.each(databaseTargets)('the ledger on $name', (target) => {
       length: 200,
       offset: 120,
       multipartId: 'm',
+      tailEpoch: 0,
+      tailUnsettled: false,
       partCount: 12,
       tail: undefined,
     })

@@ -67,6 +67,8 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
       length: 30,
       offset: 13,
       multipartId: 'm',
+      tailEpoch: 0,
+      tailUnsettled: false,
       partCount: 1,
       tail,
     })
@@ -88,8 +90,8 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
     const jobs = await jobsOf(database)
     expect(jobs.map(({ payload }) => payload)).toEqual(
       expect.arrayContaining([
-        { id: 'receiving', multipartId: 'm' },
-        { id: 'failed', multipartId: 'm' },
+        { id: 'receiving', multipartId: 'm', tailEpoch: 0 },
+        { id: 'failed', multipartId: 'm', tailEpoch: 0 },
       ]),
     )
     expect(await findUpload(database.queries, 'receiving')).toMatchObject({ state: 'expired' })
@@ -104,7 +106,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
     await expireBatch(database, idleQueue(), Date.now() + 2 * day)
     expect(await jobsOf(database)).toContainEqual({
       kind: 'upload.discard',
-      payload: { id: 'assembling', multipartId: 'm' },
+      payload: { id: 'assembling', multipartId: 'm', tailEpoch: 0 },
     })
   })
 })

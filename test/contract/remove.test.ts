@@ -70,7 +70,10 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
     expect(await find(id)).toBeUndefined()
     expect(await database.queries.selectFrom('renditions').selectAll().execute()).toEqual([])
     const jobs = await jobsOf(database)
-    expect(jobs).toContainEqual({ kind: 'upload.discard', payload: { id, multipartId: null } })
+    expect(jobs).toContainEqual({
+      kind: 'upload.discard',
+      payload: { id, multipartId: null, tailEpoch: 0 },
+    })
     const removal = jobs.find(({ kind }) => kind === 'storage.remove')
     expect(JSON.stringify(removal?.payload)).toContain(`images/${id}/former.webp`)
     expect(await recordsOf(database, id)).toMatchObject({ images: 0, events: 1 })
@@ -98,7 +101,7 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
       expect(left).toEqual([])
       expect(await jobsOf(test.database)).toContainEqual({
         kind: 'upload.discard',
-        payload: { id, multipartId: 'm' },
+        payload: { id, multipartId: 'm', tailEpoch: 0 },
       })
     },
   )
@@ -124,7 +127,7 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
     await expect(writing.over).resolves.toBeUndefined()
     expect(await jobsOf(test.database)).toContainEqual({
       kind: 'upload.discard',
-      payload: { id, multipartId: 'late' },
+      payload: { id, multipartId: 'late', tailEpoch: 0 },
     })
   })
 
@@ -183,8 +186,8 @@ describe('the jobs that clear storage', () => {
     for (const key of [originalKey(id), originalKey(other), `images/${id}/a`, 'strange/thing']) {
       await disk.storage.put(key, Buffer.from('x'), 'any/type')
     }
-    await discardHandler(disk.storage).run({ id, multipartId: null }, attempt)
-    await discardHandler(disk.storage).run({ id, multipartId: null }, attempt)
+    await discardHandler(disk.storage).run({ id, multipartId: null, tailEpoch: 0 }, attempt)
+    await discardHandler(disk.storage).run({ id, multipartId: null, tailEpoch: 0 }, attempt)
     await removeObjectsHandler(disk.storage).run({ keys: [`images/${id}/a`] }, attempt)
     expect(await disk.listKeys()).toEqual([originalKey(other), 'strange/thing'].toSorted())
   })
@@ -195,7 +198,10 @@ describe('the jobs that clear storage', () => {
     stack.defer(disk.close)
     const away = () => Promise.reject(new AppError('storage-unavailable', 503, 'away'))
     const storage = { ...disk.storage, discard: away, remove: away }
-    const discarding = discardHandler(storage).run({ id: newId(), multipartId: 'm' }, attempt)
+    const discarding = discardHandler(storage).run(
+      { id: newId(), multipartId: 'm', tailEpoch: 0 },
+      attempt,
+    )
     await expect(discarding).rejects.toBeInstanceOf(PostponedJobError)
     const removing = removeObjectsHandler(storage).run({ keys: ['a'] }, attempt)
     await expect(removing).rejects.toBeInstanceOf(PostponedJobError)
@@ -214,7 +220,7 @@ describe('the jobs that clear storage', () => {
       ...disk.storage,
       discard: async (position: object) => void seen.push(position),
     }
-    await discardHandler(storage).run({ id: 'an-id', multipartId }, attempt)
+    await discardHandler(storage).run({ id: 'an-id', multipartId, tailEpoch: 2 }, attempt)
     expect(seen).toEqual([expect.objectContaining({ id: 'an-id', multipartId: expected })])
   })
 })

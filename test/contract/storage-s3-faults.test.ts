@@ -178,7 +178,7 @@ describe('an S3 that fails', () => {
     }
     await ledger.append(storage, content, 1_000)
     expect(stored[0]).toEqual([0, 0])
-    expect(ledger.records[0]).toMatchObject({ offset: 0, tail: { size: 0 } })
+    expect(ledger.records[0]).toMatchObject({ offset: 0, tailUnsettled: true })
     await ledger.append(storage, content, 9 * MiB)
     expect(stored.slice(2, 4)).toEqual([
       [1, 0],
@@ -188,6 +188,31 @@ describe('an S3 that fails', () => {
     expect(ledger.records[2]).toMatchObject({ ...before, multipartId: multipartStarting })
     expect(ledger.records[3]).toMatchObject({ ...before, multipartId: expect.stringMatching(/./) })
     expect(ledger.records[4]).toMatchObject({ offset: 8 * MiB, tail: { size: 0 } })
+  })
+
+  it('cannot spoil a tail by a write that arrives late, after somebody else went on', async () => {
+    const ledger = new TestLedger()
+    await ledger.append(storage, content, 1_000)
+    // The first writer has begun to store its next tail when another one takes the upload over.
+    const late = new TestLedger()
+    late.position = ledger.position
+    late.beforeRecord = ({ tailUnsettled }) => {
+      if (!tailUnsettled) throw new Error('the lease is lost')
+    }
+    const other = Buffer.concat([content.subarray(0, 1_000), contentOf(500, 9)])
+    await expect(late.append(storage, other)).rejects.toThrow('lease is lost')
+    ledger.position = late.position
+    const keys = await s3.listKeys(ledger.key)
+    await ledger.append(storage, content, 2_000)
+    // What the first one sent reaches storage only now, wherever it was going.
+    const spoilt = keys.filter((key) => key !== ledger.position.tail?.key)
+    expect(spoilt).toHaveLength(2)
+    for (const key of spoilt) await storage.put(key, other, 'application/octet-stream')
+    await ledger.append(storage, content, 3_000)
+    expect(ledger.position.offset).toBe(3_000)
+    ledger.position = { ...ledger.position, length: 3_000 }
+    await ledger.complete(storage)
+    await expectWhole(ledger, content.subarray(0, 3_000))
   })
 
   it('is given up when it says nothing at all', async () => {

@@ -78,17 +78,26 @@ describe('parts that are stored at the same time', () => {
   })
 
   it('are recorded in order and one record at a time, however they land', async () => {
+    const four = content.subarray(0, 32 * MiB)
+    const ledger = new TestLedger(four.length)
+    const recorded: number[][] = []
+    ledger.beforeRecord = async ({ parts }) => {
+      if (parts.length === 0) return
+      recorded.push(parts.map(({ number }) => number))
+      // Meanwhile all others land.
+      await waitFor(() => memory.held === 0 && faults.count('UploadPart') === 4, { intervalMs: 1 })
+    }
+    await ledger.append(storage, four)
+    expect(recorded.flat()).toEqual([1, 2, 3, 4])
+    await expectWhole(ledger, four)
+  })
+
+  it('are recorded in order when some of them have to be sent again', async () => {
     const ledger = new TestLedger(content.length)
     faults.fail({ operation: 'UploadPart', fault: slowDown, times: 1 })
     faults.fail({ operation: 'UploadPart', fault: slowDown, after: 2, times: 1 })
-    let records = 0
-    ledger.beforeRecord = async () => {
-      records += 1
-      await new Promise(setImmediate)
-    }
     await ledger.append(storage, content)
     expect(ledger.parts.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6])
-    expect(records).toBeLessThanOrEqual(8)
     await expectWhole(ledger, content)
   })
 
@@ -157,7 +166,7 @@ describe('parts that are stored at the same time', () => {
       await ledger.append(storage, content.subarray(0, size))
       expect(calls()).toEqual({ PutObject: 1 })
       expect(ledger.records).toEqual([
-        { offset: size, multipartId: undefined, parts: [], tail: undefined, whole: true },
+        expect.objectContaining({ offset: size, multipartId: undefined, parts: [], whole: true }),
       ])
       await expectWhole(ledger, content.subarray(0, size))
     }

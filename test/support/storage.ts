@@ -83,6 +83,8 @@ export class TestLedger {
       multipartId: undefined,
       partCount: 0,
       tail: undefined,
+      tailEpoch: 0,
+      tailUnsettled: false,
     }
   }
 

@@ -47,7 +47,8 @@ export async function begunUpload(
 }
 
 export function progressTo(offset: number, given: Partial<Progress> = {}): Progress {
-  return { offset, multipartId: undefined, parts: [], tail: undefined, whole: false, ...given }
+  const nothing = { multipartId: undefined, parts: [], tail: undefined }
+  return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false, ...given }
 }
 
 /** Records progress as the holder of the lease does. */

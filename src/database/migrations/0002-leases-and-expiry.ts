@@ -16,6 +16,11 @@ export const leasesAndExpiry: Migration = {
       .execute()
     await uploads().addColumn('expires_at', 'bigint').execute()
     await uploads().addColumn('tail_crc32', 'bigint').execute()
+    for (const column of ['tail_epoch', 'tail_unsettled']) {
+      await uploads()
+        .addColumn(column, 'integer', (added) => added.notNull().defaultTo(0))
+        .execute()
+    }
     await sql`update uploads set expires_at = ${Date.now() + graceMs}
       where state in ('receiving', 'assembling', 'failed')`.execute(db)
     await db.schema

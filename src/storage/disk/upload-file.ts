@@ -155,5 +155,6 @@ export class UploadFile {
 }
 
 function progressTo(offset: number): Progress {
-  return { offset, multipartId: undefined, parts: [], tail: undefined, whole: false }
+  const nothing = { multipartId: undefined, parts: [], tail: undefined }
+  return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false }
 }

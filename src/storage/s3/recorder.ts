@@ -7,6 +7,8 @@ export class Recorder {
   offset: number
   multipartId: string | undefined
   tail: UploadTail | undefined
+  tailEpoch: number
+  tailUnsettled: boolean
 
   constructor(position: UploadPosition, record: RecordProgress, signal: AbortSignal) {
     this.#record = record
@@ -14,16 +16,21 @@ export class Recorder {
     this.offset = position.offset
     this.multipartId = position.multipartId
     this.tail = position.tail
+    this.tailEpoch = position.tailEpoch
+    this.tailUnsettled = position.tailUnsettled
   }
 
   /** Records what changes. One at a time. @throws the signal's reason, and records nothing then. */
   async advance(changes: Partial<Progress>): Promise<void> {
     this.#signal.throwIfAborted()
-    const { offset, multipartId, tail } = this
-    const progress = { offset, multipartId, tail, parts: [], whole: false, ...changes }
+    const { offset, multipartId, tail, tailEpoch, tailUnsettled } = this
+    const before = { offset, multipartId, tail, tailEpoch, tailUnsettled }
+    const progress = { ...before, parts: [], whole: false, ...changes }
     await this.#record(progress)
     this.offset = progress.offset
     this.multipartId = progress.multipartId
     this.tail = progress.tail
+    this.tailEpoch = progress.tailEpoch
+    this.tailUnsettled = progress.tailUnsettled
   }
 }

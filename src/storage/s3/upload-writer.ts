@@ -12,6 +12,8 @@ import { emptied, readTail } from './tail.ts'
 import type { Wake } from './wake.ts'
 
 const mostInFlight = 4
+/** Bytes after a tail that are kept beside it, so that a slow client does not have it read back. */
+const mostPending = 64 * 2 ** 10
 
 /**
  * Writes what one request brings. Bytes go from the buffer into parts, of which a few are stored at
@@ -23,7 +25,7 @@ const mostInFlight = 4
  *
  * The order is what makes it safe. What is about to be created is recorded first, a part counts
  * when storage has acknowledged it and all before it, a tail lies under a new key while the old one
- * still counts, and a part of less than full size is stored only while no other is: what a failure
+ * still counts and under one that no earlier call may yet write to, and a part of less than full size is stored only while no other is: what a failure
  * leaves in storage is then always overwritten by the parts that are made next.
  */
 export class UploadWriter {
@@ -42,8 +44,10 @@ export class UploadWriter {
   #bytes: number
   /** The offset up to which bytes have come. */
   #arrived: number
-  /** Whether the tail was read back. */
+  /** Whether the tail was read back, or there is none. */
   #isOpen = false
+  /** What came after a tail that was not read back yet. */
+  #pending = Buffer.alloc(0)
 
   constructor(
     { bucket, share, wake }: { bucket: Bucket; share: MemoryShare; wake: Wake },
@@ -76,6 +80,12 @@ export class UploadWriter {
 
   async write(chunk: Buffer): Promise<void> {
     this.#arrived += chunk.length
+    if (this.#mayWait(chunk)) this.#pending = Buffer.concat([this.#pending, chunk])
+    else await this.#collect(chunk)
+  }
+
+  /** Adds to the buffer, and stores what makes a part. */
+  async #collect(chunk: Buffer): Promise<void> {
     if (!this.#isOpen) await this.#open()
     let rest = chunk
     while (rest.length > 0) {
@@ -92,6 +102,7 @@ export class UploadWriter {
 
   /** Stores what is left in the buffer. @returns the offset recorded last. */
   async finish(): Promise<number> {
+    if (this.#pending.length > 0) await this.#open()
     await this.#storeRest()
     await this.#allRecorded()
     const { offset } = this.#recorder
@@ -135,6 +146,11 @@ export class UploadWriter {
     return originalKey(this.#id)
   }
 
+  #mayWait(chunk: Buffer): boolean {
+    const hasTail = (this.#recorder.tail?.size ?? 0) > 0
+    return !this.#isOpen && hasTail && this.#pending.length + chunk.length < mostPending
+  }
+
   async #open(): Promise<void> {
     const { tail } = this.#recorder
     if (tail && tail.size > 0) {
@@ -143,6 +159,9 @@ export class UploadWriter {
       await readTail(this.#bucket, tail, this.#buffer, this.#stop.signal)
     }
     this.#isOpen = true
+    const pending = this.#pending
+    this.#pending = Buffer.alloc(0)
+    if (pending.length > 0) await this.#collect(pending)
   }
 
   async #append(piece: Buffer, full: number): Promise<void> {
@@ -192,20 +211,23 @@ export class UploadWriter {
   }
 
   async #storeObject(): Promise<void> {
-    const { multipartId, tail } = this.#recorder
+    const { multipartId, tail, tailUnsettled } = this.#recorder
     const offset = await this.#put(this.#key)
-    const whole = multipartId === undefined && tail === undefined
+    const whole = multipartId === undefined && tail === undefined && !tailUnsettled
     await this.#recorder.advance({ offset, tail: emptied(tail), whole })
   }
 
   async #storeTail(): Promise<void> {
-    const [one, other] = tailKeys(this.#id)
-    const { tail } = this.#recorder
+    const { tail, tailEpoch: last, tailUnsettled } = this.#recorder
+    // What somebody else, or a call that was given up, still sends must not land on this tail.
+    const tailEpoch = tailUnsettled ? last + 1 : last
+    const [one, other] = tailKeys(this.#id, tailEpoch)
     const key = tail?.key === one ? other : one
-    if (!tail) await this.#recorder.advance({ tail: { key, size: 0, crc32: 0 } })
+    await this.#recorder.advance({ tailEpoch, tailUnsettled: true })
     const { crc32 } = this.#buffer
     const size = await this.#put(key)
-    await this.#recorder.advance({ offset: this.#bytes + size, tail: { key, size, crc32 } })
+    const offset = this.#bytes + size
+    await this.#recorder.advance({ offset, tail: { key, size, crc32 }, tailUnsettled: false })
   }
 
   /** Stores what is in the buffer under a key, and empties it. @returns how many bytes. */

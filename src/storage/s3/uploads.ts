@@ -7,7 +7,7 @@ import {
   type UploadTail,
 } from '../contract.ts'
 import { uploadLost } from '../errors.ts'
-import { originalKey, tailKeys } from '../keys.ts'
+import { allTailKeys, originalKey } from '../keys.ts'
 import type { MemoryBudget } from '../memory/budget.ts'
 import { append } from './append.ts'
 import { type Bucket, type CheckedBytes, withChecksum } from './bucket.ts'
@@ -51,7 +51,9 @@ async function complete(
     await bucket.verify()
     throw failure ?? uploadLost(new Error(`The object has ${object?.size} bytes`))
   }
-  if (position.tail) await bucket.remove(tailKeys(position.id))
+  if (position.tail || position.tailUnsettled) {
+    await bucket.remove(allTailKeys(position.id, position.tailEpoch))
+  }
 }
 
 async function assemble(
@@ -102,5 +104,5 @@ async function discard(bucket: Bucket, position: UploadPosition): Promise<void> 
   if (multipartId) await bucket.abortMultipart({ key, multipartId })
   // A writer that lost its lease while it created one leaves it behind, whatever the ledger says.
   await abortMultiparts(bucket, key)
-  await bucket.remove([key, ...tailKeys(position.id)])
+  await bucket.remove([key, ...allTailKeys(position.id, position.tailEpoch)])
 }

@@ -58,12 +58,12 @@ async function proceed(
   lease: Lease,
 ): Promise<Received> {
   const declared = readDeclaredLength(request, found, options)
+  requireRoomFor(request, found.offset, declared ?? found.length ?? options.maxSize)
   const upload =
     declared === undefined
       ? found
       : await database.transaction((trx) => declareLength(trx, lease, declared))
   const end = upload.length ?? options.maxSize
-  requireRoomFor(request, upload.offset, end)
   if (upload.state === 'assembling') {
     const { offset } = await finish.assemble(lease)
     return { offset, stored: true, expiresAt: undefined }
@@ -74,6 +74,10 @@ async function proceed(
   return { ...received, expiresAt: received.expiresAt ?? upload.expiresAt }
 }
 
+/**
+ * The length that is said now. To say a known one again is no error: a client whose request broke
+ * does not know that it was heard.
+ */
 function readDeclaredLength(
   request: TusRequest,
   { length, offset }: Upload,
@@ -81,7 +85,7 @@ function readDeclaredLength(
 ): number | undefined {
   const declared = request.wholeNumber('Upload-Length')
   if (declared === undefined) return undefined
-  if (length !== undefined || declared < offset) {
+  if ((length ?? declared) !== declared || declared < offset) {
     throw new AppError(
       'bad-header',
       400,
@@ -89,5 +93,5 @@ function readDeclaredLength(
     )
   }
   if (declared > maxSize) throw uploadTooLarge(maxSize)
-  return declared
+  return length === undefined ? declared : undefined
 }

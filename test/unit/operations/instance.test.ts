@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { hostname } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { createInstance } from '../../../src/operations/instance.ts'
 
@@ -40,6 +41,20 @@ describe('an instance', () => {
     const instance = createInstance({ host: 'here', pid: 1, isRunning: nobody })
     expect(instance.isDeadHolder(createInstance({ host: 'there', pid: 1 }).holder)).toBe(false)
     expect(instance.isDeadHolder(createInstance({ host: 'there', pid: 2 }).holder)).toBe(false)
+  })
+
+  it('calls everybody else dead when it is alone', () => {
+    const instance = createInstance({ host: 'here', alone: true, isRunning: everybody })
+    expect(instance.isDeadHolder(createInstance({ host: 'there' }).holder)).toBe(true)
+    expect(instance.isDeadHolder(instance.holder)).toBe(false)
+  })
+
+  it('does not take a process of another container for its own, whatever the host is called', () => {
+    const { holder } = createInstance()
+    const [space = '', pid, start] = holder.split(':')
+    const elsewhere = [`${space}0`, pid, start].join(':')
+    expect(createInstance({ isRunning: nobody }).isDeadHolder(elsewhere)).toBe(false)
+    expect(space).not.toBe(hostname())
   })
 
   it('calls nothing dead that it cannot read', () => {

@@ -8,7 +8,8 @@ describe('a lease in the hands of its holder', () => {
   let lease: HeldLease
   beforeEach(() => {
     vi.useFakeTimers()
-    lease = new HeldLease('id', { holder: 'me', token: 't', until: Date.now() + lasts })
+    const until = Date.now() + lasts
+    lease = new HeldLease('id', { holder: 'me', token: 't', until }, until)
   })
   afterEach(() => vi.useRealTimers())
 
