@@ -22,7 +22,7 @@ export const uploadSettings = {
   } satisfies Setting<number>,
   memory: {
     name: 'UPLOAD_MEMORY',
-    default: '128MiB',
+    default: '96MiB',
     expected: 'a size of at least 16MiB',
     description:
       'Memory for bytes on their way to S3, for all uploads together; what exceeds it waits in the network.',

@@ -8,7 +8,7 @@ describe('the configuration', () => {
       http: { port: 8080, host: '127.0.0.1' },
       database: { kind: 'sqlite', file: 'data/landfall.db' },
       storage: { bucket: undefined },
-      uploads: { maxSize: 5 * 2 ** 40, expiresIn: 86_400_000, memory: 128 * 2 ** 20 },
+      uploads: { maxSize: 5 * 2 ** 40, expiresIn: 86_400_000, memory: 96 * 2 ** 20 },
       conversion: { concurrency: availableParallelism() },
     })
   })

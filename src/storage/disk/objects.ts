@@ -28,7 +28,6 @@ import {
 
 /** Files being written; not a name a key can begin with. What a crash leaves here is swept. */
 const temporaryDirectory = '.tmp'
-const temporaryFilesLast = 24 * 3_600_000
 
 /**
  * Objects as files under a directory, which must be one file system: a file is written under
@@ -145,10 +144,12 @@ async function checkDirectory(root: string): Promise<void> {
   }
 }
 
+/** Removes what an earlier run of the program left: the directory is one program's at a time. */
 async function sweep(directory: string): Promise<void> {
+  const started = Date.now() - process.uptime() * 1_000
   for (const name of await readdir(directory)) {
     const path = join(directory, name)
     const file = await stat(path).catch(() => undefined)
-    if (file && Date.now() - file.mtimeMs > temporaryFilesLast) await rm(path, { force: true })
+    if (file && file.mtimeMs < started) await rm(path, { force: true })
   }
 }

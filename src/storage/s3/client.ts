@@ -12,7 +12,7 @@ export interface S3Options {
   readonly forcePathStyle?: boolean | undefined
   /** Put before every key: empty, or ending in a slash. */
   readonly prefix?: string | undefined
-  /** For what uploads hold in memory; unset: one of its own, of 128 MiB. */
+  /** For what uploads hold in memory; unset: one of its own, of 96 MiB. */
   readonly memory?: MemoryBudget
   readonly limits?: Partial<S3Limits>
 }

@@ -7,7 +7,7 @@ import { createS3Client, type S3Options } from './client.ts'
 import { noTrust } from './integrity.ts'
 import { createS3Uploads } from './uploads.ts'
 
-const usualMemory = 128 * 2 ** 20
+const usualMemory = 96 * 2 ** 20
 
 /**
  * Storage in an S3 bucket, with credentials from where the AWS SDK looks for them. Nothing is

@@ -1,3 +1,4 @@
+import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
 import { uploadTooLong } from '../../storage/errors.ts'
 import { RequestBody } from '../body.ts'
 import type { Lease } from '../held-lease.ts'
@@ -14,6 +15,14 @@ export function hasBytes({ headers }: TusRequest): boolean {
  */
 export function requireRoomFor(request: TusRequest, from: number, length: number): void {
   if (from + (request.announced ?? 0) > length) throw uploadTooLong()
+}
+
+/**
+ * Whether storage could take so many bytes more, as far as it can tell.
+ * @throws AppError `storage-full` (507)
+ */
+export async function requireSpace(storage: Storage, bytes = 0): Promise<void> {
+  if (bytes > 0 && hasLimitedSpace(storage)) await storage.requireRoom(bytes)
 }
 
 /** @param room bytes it may have at most. */

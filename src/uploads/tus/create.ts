@@ -1,11 +1,10 @@
 import { Metadata } from '@tus/server'
 import { AppError } from '../../errors.ts'
 import { newId } from '../../ids.ts'
-import { hasLimitedSpace } from '../../storage/contract.ts'
 import { createUpload, startOf } from '../ledger.ts'
 import { contentTypeOf, filenameOf, type UploadMetadata } from '../metadata.ts'
 import type { Received } from '../receive.ts'
-import { bodyOf, hasBytes, requireRoomFor } from './bytes.ts'
+import { bodyOf, hasBytes, requireRoomFor, requireSpace } from './bytes.ts'
 import { expires, type TusDependencies, type TusMethod, type TusOptions } from './context.ts'
 import type { TusRequest } from './request.ts'
 
@@ -16,7 +15,7 @@ import type { TusRequest } from './request.ts'
 export function createMethod(dependencies: TusDependencies, options: TusOptions): TusMethod {
   return async (request) => {
     const wish = readWish(request, options)
-    await requireSpace(dependencies, wish.length)
+    await requireSpace(dependencies.storage, wish.length)
     const id = newId()
     const received = await begin(dependencies, options, request, id, wish)
     return {
@@ -67,10 +66,6 @@ function parseMetadata(text: string): UploadMetadata {
     const form = 'pairs of a key and a Base64 value, separated by commas, each key once'
     throw new AppError('bad-header', 400, `Upload-Metadata has to be ${form}.`, { cause })
   }
-}
-
-async function requireSpace({ storage }: TusDependencies, length = 0): Promise<void> {
-  if (length > 0 && hasLimitedSpace(storage)) await storage.requireRoom(length)
 }
 
 async function begin(

@@ -4,7 +4,7 @@ import type { Lease } from '../held-lease.ts'
 import { declareLength } from '../ledger.ts'
 import type { Received } from '../receive.ts'
 import type { Upload } from '../upload.ts'
-import { bodyOf, hasBytes, requireRoomFor } from './bytes.ts'
+import { bodyOf, hasBytes, requireRoomFor, requireSpace } from './bytes.ts'
 import { expires, idOf, type TusDependencies, type TusMethod, type TusOptions } from './context.ts'
 import { uploadTooLarge } from './create.ts'
 import type { TusRequest } from './request.ts'
@@ -51,7 +51,7 @@ function asItIs(request: TusRequest, upload: Upload): Received {
 }
 
 async function proceed(
-  { database, receive, finish }: TusDependencies,
+  { database, storage, receive, finish }: TusDependencies,
   options: TusOptions,
   request: TusRequest,
   found: Upload,
@@ -59,6 +59,7 @@ async function proceed(
 ): Promise<Received> {
   const declared = readDeclaredLength(request, found, options)
   requireRoomFor(request, found.offset, declared ?? found.length ?? options.maxSize)
+  if (declared !== undefined) await requireSpace(storage, declared - found.offset)
   const upload =
     declared === undefined
       ? found

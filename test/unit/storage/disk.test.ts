@@ -83,7 +83,7 @@ describe('storage on the disk', () => {
     await expect(ledger.complete(storage)).rejects.toMatchObject({ code: 'upload-lost' })
   })
 
-  it('sweeps what a crash left in the making, once it is old', async () => {
+  it('sweeps what an earlier run left in the making, and nothing of this one', async () => {
     const made = join(directory, 'objects', '.tmp')
     await mkdir(made, { recursive: true })
     const [old, fresh] = [join(made, 'old'), join(made, 'fresh')]
