@@ -93,7 +93,8 @@ export function spillers<C extends Claim>(claims: readonly C[], limit: number, n
   const wanted = sum(claims, ({ wants, filling }) => (wants ? wants.size - filling : 0))
   const free = limit - sum(claims, (claim) => claim.filling + claim.storing)
   const coming = sum(claims, ({ spilling, filling }) => (spilling ? filling : 0))
-  let missing = wanted - Math.max(0, free) - coming
+  const kept = claims.map((claim) => (claim.wants ? keptFree(claim, claim.wants.size, limit) : 0))
+  let missing = wanted + Math.max(0, ...kept) - Math.max(0, free) - coming
   return claims
     .filter(({ filling, spilling }) => filling > 0 && !spilling)
     .filter(({ silentSince }) => silentSince !== undefined && now - silentSince >= silence)

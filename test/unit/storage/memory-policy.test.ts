@@ -148,6 +148,18 @@ describe('memory is wanted back', () => {
     expect(names(spillers(claims, 15 * MiB + 576 * KiB, now))).toEqual(['large', 'middle'])
   })
 
+  it('so much that what must stay free beside it stays free', () => {
+    const claims = [
+      silent('one', 4 * MiB),
+      silent('two', 4 * MiB),
+      silent('three', 4 * MiB),
+      silent('four', 4 * MiB),
+      claim('waiting', { wants: wants(4 * MiB) }),
+    ]
+    // An eighth of the budget, and what it wants itself.
+    expect(names(spillers(claims, 16 * MiB, now))).toEqual(['one', 'two'])
+  })
+
   it('from nobody when what was asked for already is enough', () => {
     const claims = [
       { ...silent('told', 8 * MiB), spilling: true },
