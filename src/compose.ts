@@ -136,7 +136,13 @@ function composeUploads(base: Base, instance: Instance) {
   })
   const finish = createFinish({ database, storage, queue, listener })
   const remove = createRemoveUpload({ database, queue, listener, leases })
-  const receive = createReceive({ database, storage, finish, expiresIn })
+  const receive = createReceive({
+    database,
+    storage,
+    finish,
+    expiresIn,
+    headSize: listener.headSize,
+  })
   const { publicUrl, corsOrigins } = config.http
   const tus = createTusHandler(
     { database, storage, leases, receive, finish, remove, owner: localUser, logger },

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import sharp, { type Metadata } from 'sharp'
 import { AppError } from '../errors.ts'
 import { corruptImage } from './decode.ts'
-import { headSize, requireConvertible, unsupportedFormat } from './sniff.ts'
+import { headSize, refused, requireConvertible, unsupportedFormat } from './sniff.ts'
 
 /** What a file's header says, before any pixel is decoded. */
 export interface Inspected {
@@ -27,7 +27,7 @@ export async function inspect(input: string): Promise<Inspected> {
   await requireConvertible(await readHead(input))
   const metadata = await readMetadata(input)
   if (metadata.format === 'heif' && metadata.compression !== 'av1') {
-    throw unsupportedFormat('image/heic')
+    throw refused(unsupportedFormat('image/heic'))
   }
   return {
     format: metadata.format === 'heif' ? 'avif' : metadata.format,

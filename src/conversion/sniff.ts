@@ -42,28 +42,52 @@ export async function sniff(head: Buffer): Promise<Sniffed> {
   return { contentType, image: convertible.has(contentType) ? 'convertible' : 'unsupported' }
 }
 
+/** Why an image cannot be converted: a stable code, and words for its owner. */
+export interface Refusal {
+  readonly code: 'not-an-image' | 'unsupported-format'
+  readonly message: string
+}
+
+export interface Examined extends Sniffed {
+  /** As far as the first bytes tell. */
+  readonly refusal: Refusal | undefined
+}
+
+/** What a file is by its first bytes, and whether converting it is worth a try. Never throws. */
+export async function examine(head: Buffer): Promise<Examined> {
+  const sniffed = await sniff(head)
+  return { ...sniffed, refusal: refusalOf(head, sniffed) }
+}
+
 /**
  * Lets only images through that can be converted.
- * @throws AppError `not-an-image` or `unsupported-format`, both 422.
+ * @throws AppError with the code of the refusal, 422.
  */
 export async function requireConvertible(head: Buffer): Promise<void> {
-  if (head.length === 0) throw new AppError('not-an-image', 422, 'The file is empty.')
-  const { contentType, image } = await sniff(head)
-  if (image === 'no') {
-    const found = contentType ? `; it looks like ${contentType}` : ''
-    throw new AppError('not-an-image', 422, `The file is not an image${found}.`)
-  }
-  if (image === 'unsupported') throw unsupportedFormat(contentType ?? '')
+  const { refusal } = await examine(head)
+  if (refusal) throw refused(refusal)
+}
+
+/** A refusal as an error (422). */
+export function refused({ code, message }: Refusal): AppError {
+  return new AppError(code, 422, message)
+}
+
+function refusalOf(head: Buffer, { contentType, image }: Sniffed): Refusal | undefined {
+  if (head.length === 0) return { code: 'not-an-image', message: 'The file is empty.' }
+  if (image === 'unsupported') return unsupportedFormat(contentType ?? '')
+  if (image === 'convertible') return undefined
+  const found = contentType ? `; it looks like ${contentType}` : ''
+  return { code: 'not-an-image', message: `The file is not an image${found}.` }
 }
 
 /** The refusal of an image whose format is known but not converted. */
-export function unsupportedFormat(contentType: string): AppError {
+export function unsupportedFormat(contentType: string): Refusal {
   const name = formatNames[contentType] ?? contentType.replace(/^image\/(x-)?/, '').toUpperCase()
-  return new AppError(
-    'unsupported-format',
-    422,
-    `${name} images cannot be converted; JPEG, PNG, WebP, GIF, AVIF and TIFF can.`,
-  )
+  return {
+    code: 'unsupported-format',
+    message: `${name} images cannot be converted; JPEG, PNG, WebP, GIF, AVIF and TIFF can.`,
+  }
 }
 
 async function contentTypeOf(head: Buffer): Promise<string | undefined> {
@@ -77,6 +101,7 @@ async function contentTypeOf(head: Buffer): Promise<string | undefined> {
 
 /** Whether the root element is `svg`, behind any declarations and comments. */
 function isSvg(head: Buffer): boolean {
+  if (!/^(?:\xEF\xBB\xBF)?\s*</.test(head.toString('latin1'))) return false
   const prolog = /^(?:\uFEFF|\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(?:\[[^\]]*\])?\s*>)/is
   let text = head.toString('utf8')
   for (let match = prolog.exec(text); match; match = prolog.exec(text)) {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ConversionResult, Converter, Preset } from '../conversion/contract.ts'
-import { headSize, requireConvertible, sniff } from '../conversion/sniff.ts'
+import { examine, headSize } from '../conversion/sniff.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
@@ -50,7 +50,7 @@ export function convertHandler(dependencies: ConvertDependencies): JobHandler<'i
     async onDead(trx, { imageId }) {
       await fail(trx, imageId, {
         code: 'conversion-failed',
-        message: 'The image could not be converted after several attempts. The original is safe.',
+        message: 'The image could not be converted after several attempts.',
       })
     },
   }
@@ -65,20 +65,16 @@ async function convertIfImage(
   const image = await findImage(database.queries, imageId)
   if (!image) await forget(dependencies, imageId)
   if (image?.state !== 'processing') return
+  // It was looked at when it arrived.
+  if (image.sha256 !== undefined) return convert(dependencies, image, image.contentType, signal)
   const key = originalKey(imageId)
   const start = await readStart(storage, key, image.size, signal)
-  const head = start.subarray(0, headSize)
-  const { contentType } = await sniff(head)
-  try {
-    await requireConvertible(head)
-  } catch (error) {
-    // Known from the first bytes, so a film of many gigabytes is not copied to find out.
-    const isAll = start.length === image.size
-    const sha256 = isAll ? sha256OfBytes(start) : await digest(storage, key, signal)
-    await failOrThrow(dependencies, imageId, error, { sha256, contentType })
-    return
-  }
-  await convert(dependencies, image, contentType, signal)
+  const { contentType, refusal } = await examine(start.subarray(0, headSize))
+  if (!refusal) return convert(dependencies, image, contentType, signal)
+  // Known from the first bytes, so a film of many gigabytes is not copied to find out.
+  const isAll = start.length === image.size
+  const sha256 = isAll ? sha256OfBytes(start) : await digest(storage, key, signal)
+  await settleFailed(dependencies, imageId, refusal, { sha256, contentType })
 }
 
 async function convert(
@@ -96,6 +92,7 @@ async function convert(
       copy,
       signal,
     )
+    if (sha256 !== (image.sha256 ?? sha256)) throw otherBytes(dependencies, image.id)
     const outputDirectory = join(directory, 'renditions')
     await mkdir(outputDirectory)
     const original = { sha256, contentType }
@@ -106,6 +103,13 @@ async function convert(
       await failOrThrow(dependencies, image.id, error, original)
     }
   })
+}
+
+/** May be a read that went wrong, so it is tried again. */
+function otherBytes({ logger }: ConvertDependencies, imageId: string): AppError {
+  const what = 'does not have the bytes that arrived'
+  logger.error({ image: imageId }, `what storage gives as the original of ${imageId} ${what}`)
+  return new AppError('storage-corrupt', 500, `The original ${what}.`)
 }
 
 /** Stores the renditions, then says so. */
@@ -144,14 +148,24 @@ async function forget(
 
 /** Failures of the file itself are a result: no retry can help them. */
 async function failOrThrow(
-  { database, logger }: ConvertDependencies,
+  dependencies: ConvertDependencies,
   imageId: string,
   error: unknown,
   original: Original,
 ): Promise<void> {
   if (!(error instanceof AppError && error.status === 422)) throw error
-  await database.transaction((trx) => fail(trx, imageId, error, original))
-  logger.info({ image: imageId, code: error.code }, `image ${imageId} failed: ${error.message}`)
+  await settleFailed(dependencies, imageId, error, original)
+}
+
+async function settleFailed(
+  { database, logger }: ConvertDependencies,
+  imageId: string,
+  failure: Failure,
+  original: Original,
+): Promise<void> {
+  await database.transaction((trx) => fail(trx, imageId, failure, original))
+  const { code, message } = failure
+  logger.info({ image: imageId, code }, `image ${imageId} failed: ${message}`)
 }
 
 async function fail(

@@ -4,18 +4,35 @@ import type { ImageRow, ImageState, RenditionRow, Schema } from '../database/sch
 import type { Upload } from '../uploads/upload.ts'
 import { type Image, type Rendition, toImage } from './image.ts'
 
-/** Creates the record of an upload's image, `processing`. Once for an upload, however often called. */
-export async function createImage(trx: Transaction<Schema>, upload: Upload): Promise<void> {
+/** What the bytes of an original say. */
+export interface Original {
+  readonly sha256: string
+  readonly contentType: string | undefined
+}
+
+type Failure = { readonly code: string; readonly message: string }
+
+/**
+ * Creates the record of an upload's image: `processing`, or `failed` where it is known already that
+ * it cannot be converted. Once for an upload, however often called.
+ */
+export async function createImage(
+  trx: Transaction<Schema>,
+  upload: Upload,
+  original?: Original & { readonly refusal: Failure | undefined },
+): Promise<void> {
   await trx
     .insertInto('images')
     .values({
       id: upload.id,
       owner: upload.owner,
-      state: 'processing',
+      state: original?.refusal ? 'failed' : 'processing',
       filename: upload.filename ?? null,
-      content_type: upload.contentType ?? null,
+      content_type: original?.contentType ?? upload.contentType ?? null,
+      sha256: original?.sha256 ?? null,
       size: upload.offset,
       created_at: upload.createdAt,
+      ...(original?.refusal && failureColumns(original.refusal)),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute()
@@ -73,11 +90,6 @@ async function withRenditions(queries: Queries, images: readonly ImageRow[]): Pr
   return images.map((image) => toImage(image, byImage.get(image.id) ?? []))
 }
 
-export interface Original {
-  readonly sha256: string
-  readonly contentType: string | undefined
-}
-
 /**
  * `processing → ready`, with everything the conversion found out. Returns false when the image is
  * gone or settled already.
@@ -125,16 +137,14 @@ export async function markReady(
 export async function markFailed(
   trx: Transaction<Schema>,
   id: string,
-  error: { readonly code: string; readonly message: string },
+  failure: Failure,
   original?: Original,
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('images')
     .set({
       state: 'failed',
-      error_code: error.code,
-      error_message: error.message,
-      finished_at: Date.now(),
+      ...failureColumns(failure),
       ...(original && { sha256: original.sha256 }),
       ...(original?.contentType && { content_type: original.contentType }),
     })
@@ -142,6 +152,10 @@ export async function markFailed(
     .where('state', '=', 'processing')
     .executeTakeFirst()
   return numUpdatedRows === 1n
+}
+
+function failureColumns({ code, message }: Failure) {
+  return { error_code: code, error_message: message, finished_at: Date.now() }
 }
 
 /** The storage keys of an image's renditions. */

@@ -2,11 +2,13 @@ import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { JobQueue } from '../queue/contract.ts'
+import type { JobKind } from '../queue/kinds.ts'
 import type { Progress, UploadStorage } from '../storage/contract.ts'
+import type { ArrivedContent } from './content.ts'
 import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import { type Fence, findUpload, markStored, readParts, readPosition } from './ledger.ts'
-import type { UploadListener } from './listener.ts'
+import type { Examined, UploadListener } from './listener.ts'
 import { noticingLoss } from './lost.ts'
 import type { Upload } from './upload.ts'
 
@@ -24,18 +26,29 @@ export interface Finish {
    */
   assemble(lease: Lease): Promise<Upload>
   /** Takes an upload whose object storage made in one piece from `receiving` to `stored`. */
-  recordWhole(lease: Lease, progress: Progress): Promise<Upload>
+  recordWhole(lease: Lease, progress: Progress, content?: ArrivedContent): Promise<Upload>
+}
+
+/** What is known of an upload whose object storage made in one piece. */
+interface Whole {
+  readonly progress: Progress
+  readonly examined: Examined | undefined
+}
+
+interface Settled {
+  readonly upload: Upload
+  readonly queued: readonly JobKind[]
 }
 
 /** Storage first, then one transaction: `stored`, and all that follows from it. */
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { database, storage, queue } = dependencies
-  async function record(lease: Lease, whole?: Progress): Promise<Upload> {
-    const upload = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
-    if (!upload) throw leaseLost()
+  const { database, storage, queue, listener } = dependencies
+  async function record(lease: Lease, whole?: Whole): Promise<Upload> {
+    const settled = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
+    if (!settled) throw leaseLost()
     lease.markEnded()
-    queue.wake('image.convert')
-    return upload
+    if (settled.queued.length > 0) queue.wake(...settled.queued)
+    return settled.upload
   }
   return {
     async assemble(lease) {
@@ -46,7 +59,10 @@ export function createFinish(dependencies: FinishDependencies): Finish {
       }
       return record(lease)
     },
-    recordWhole: record,
+    async recordWhole(lease, progress, content) {
+      const examined = content && (await listener.examine(content))
+      return record(lease, { progress, examined })
+    },
   }
 }
 
@@ -54,13 +70,14 @@ async function settle(
   { queue, listener }: FinishDependencies,
   trx: Transaction<Schema>,
   fence: Fence,
-  whole?: Progress,
-): Promise<Upload | undefined> {
-  const stored = await markStored(trx, fence, whole)
-  if (stored) {
-    await listener.stored(trx, stored)
-    await appendEvent(trx, 'upload.stored', stored.id, { size: stored.offset })
-  } else if (await isGivenUp(trx, fence.id)) {
+  whole?: Whole,
+): Promise<Settled | undefined> {
+  const upload = await markStored(trx, fence, whole?.progress, whole?.examined?.sha256)
+  if (upload) {
+    await appendEvent(trx, 'upload.stored', upload.id, { size: upload.offset })
+    return { upload, queued: await listener.stored(trx, upload, whole?.examined) }
+  }
+  if (await isGivenUp(trx, fence.id)) {
     // By whoever took the lease, perhaps before the object was there to be removed.
     await queue.enqueue(trx, 'upload.discard', {
       id: fence.id,
@@ -68,7 +85,7 @@ async function settle(
       tailEpoch: 0,
     })
   }
-  return stored
+  return undefined
 }
 
 async function isGivenUp(trx: Transaction<Schema>, id: string): Promise<boolean> {

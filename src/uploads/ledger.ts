@@ -207,11 +207,14 @@ export async function declareLength(
 /**
  * `assembling → stored`; or `receiving → stored` when `whole` says that storage made the object in
  * one piece. Ends the lease. Returns the upload, or undefined for a lease that is lost.
+ *
+ * @param sha256 the digest of the content, if it is known.
  */
 export async function markStored(
   trx: Transaction<Schema>,
   fence: Fence,
   whole?: Progress,
+  sha256?: string,
 ): Promise<Upload | undefined> {
   const now = Date.now()
   let update = trx
@@ -227,6 +230,7 @@ export async function markStored(
       tail_crc32: null,
       ...noLease,
       ...(whole && { offset: whole.offset }),
+      ...(sha256 !== undefined && { sha256 }),
     })
     .where('id', '=', fence.id)
     .where('lease_token', '=', fence.token)

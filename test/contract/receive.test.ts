@@ -9,6 +9,7 @@ import { RequestBody } from '../../src/uploads/body.ts'
 import type { Lease } from '../../src/uploads/held-lease.ts'
 import { voidLeases } from '../../src/uploads/lease-records.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
+import { jpeg } from '../fixtures/images.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { aborted, leaseOf, leasesOf, never } from '../support/leases.ts'
 import { contentOf, digestOf, inChunks, sha256, startDisk } from '../support/storage.ts'
@@ -143,12 +144,13 @@ describe.each(databaseTargets)('receiving bytes on $name', (target) => {
     })
 
     it('invariant 6: it is stored with its image, its job and its event, without a step between', async () => {
-      const id = await begin()
+      const photo = Buffer.concat([await jpeg(), content])
+      const id = await begin(photo.length)
       core = uploadCore({ database: test.database, storage: wholeStorage() })
-      const received = await receive(id, body(0))
-      expect(received).toMatchObject({ offset: content.length, stored: true })
-      expect(await find(id)).toMatchObject({ state: 'stored', offset: content.length })
-      expect(await digest(id)).toBe(sha256(content))
+      const received = await receive(id, inChunks(photo, 1_000))
+      expect(received).toMatchObject({ offset: photo.length, stored: true })
+      expect(await find(id)).toMatchObject({ state: 'stored', offset: photo.length })
+      expect(await digest(id)).toBe(sha256(photo))
       expect(await jobsOf(test.database)).toEqual([
         { kind: 'image.convert', payload: { imageId: id } },
       ])

@@ -154,7 +154,9 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
     const id = await stored()
     const { queue } = core()
     const listener = {
-      stored: async () => {},
+      headSize: 0,
+      examine: () => Promise.reject(new Error('nothing arrives')),
+      stored: async () => [],
       removing: () => Promise.reject(new Error('the power went')),
     }
     await expect(core({ listener }).remove(id)).rejects.toThrow('the power went')

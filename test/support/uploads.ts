@@ -107,7 +107,13 @@ export function uploadCore({
     listener,
     leases,
     finish,
-    receive: createReceive({ database, storage, finish, expiresIn }),
+    receive: createReceive({
+      database,
+      storage,
+      finish,
+      expiresIn,
+      headSize: listener.headSize,
+    }),
     remove: createRemoveUpload({ database, queue, listener, leases }),
   }
 }

@@ -1,0 +1,181 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { RequestBody } from '../../../src/uploads/body.ts'
+import { observe } from '../../../src/uploads/content.ts'
+import { drain } from '../../support/bodies.ts'
+import { never } from '../../support/leases.ts'
+import { contentOf, inChunks, MiB, sha256 } from '../../support/storage.ts'
+
+const headSize = 100
+const startOf = (length: number | undefined) => ({ offset: 0, length })
+
+/** Looks at a body that comes in these chunks, up to its end. */
+async function look(chunks: readonly Buffer[]) {
+  const content = Buffer.concat(chunks)
+  const observed = observe(bodyOf(chunks), startOf(content.length), headSize)
+  const { read, error } = await drain(observed)
+  expect(error).toBeUndefined()
+  expect(read.equals(content)).toBe(true)
+  return observed.content(content.length)
+}
+
+async function* bodyOf(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* chunks
+}
+
+describe('looking at what arrives', () => {
+  it('passes the very chunks on, in order', async () => {
+    const chunks = [3, 1, 0, 250, 7].map((size, seed) => contentOf(size, seed))
+    const passed: Buffer[] = []
+    for await (const chunk of observe(bodyOf(chunks), startOf(261), headSize)) passed.push(chunk)
+    expect(passed).toHaveLength(chunks.length)
+    for (const [index, chunk] of passed.entries()) expect(chunk).toBe(chunks[index])
+  })
+
+  it.each([
+    ['is shorter than the head', [60]],
+    ['is as long as the head', [100]],
+    ['is longer than the head by a byte', [101]],
+    ['has its head in its first chunk', [5_000, 3_000]],
+    ['has its head in several chunks', [1, 40, 58, 2, 900]],
+    ['has a head that ends with a chunk', [60, 40, 500]],
+    ['has empty chunks', [0, 30, 0, 0, 90, 0]],
+    ['has no bytes at all', [0]],
+    ['has not even a chunk', []],
+  ])('knows the digest and the first bytes of a file that %s', async (_, sizes) => {
+    const chunks = sizes.map((size, seed) => contentOf(size, seed))
+    const content = Buffer.concat(chunks)
+    expect(await look(chunks)).toEqual({
+      sha256: sha256(content),
+      head: content.subarray(0, headSize),
+    })
+  })
+
+  it('keeps a head of its own, whatever becomes of the chunks', async () => {
+    const content = contentOf(500)
+    const chunk = Buffer.from(content)
+    const observed = observe(bodyOf([chunk]), startOf(500), headSize)
+    await drain(observed)
+    chunk.fill(0)
+    expect(observed.content(500)).toEqual({
+      sha256: sha256(content),
+      head: content.subarray(0, headSize),
+    })
+  })
+
+  it('knows nothing of a file of another size, and still knows that of its own', async () => {
+    const content = contentOf(500)
+    const observed = observe(inChunks(content, 200), startOf(1_000), headSize)
+    await drain(observed)
+    for (const size of [0, 200, 499, 501, 1_000]) expect(observed.content(size)).toBeUndefined()
+    expect(observed.content(500)?.sha256).toBe(sha256(content))
+  })
+
+  it('knows nothing of a file while only some of it has passed', async () => {
+    const content = contentOf(500)
+    const observed = observe(inChunks(content, 200), startOf(500), headSize)
+    const chunks = observed[Symbol.asyncIterator]()
+    await chunks.next()
+    expect(observed.content(500)).toBeUndefined()
+    await chunks.return?.()
+  })
+
+  it('looks at exactly a mebibyte', async () => {
+    const content = contentOf(MiB)
+    const observed = observe(inChunks(content), startOf(MiB), headSize)
+    await drain(observed)
+    expect(observed.content(MiB)?.sha256).toBe(sha256(content))
+  })
+
+  it.each([
+    ['goes on from where another stopped', { offset: 1, length: 301 }, 300],
+    ['belongs to a file of unknown length', startOf(undefined), 300],
+    ['belongs to a file of more than a mebibyte', startOf(MiB + 1), MiB + 1],
+  ])('leaves a body alone that %s', async (_, position, size) => {
+    const content = contentOf(size)
+    const body = inChunks(content)
+    const chunks = body[Symbol.asyncIterator]()
+    const observed = observe({ [Symbol.asyncIterator]: () => chunks }, position, headSize)
+    expect(observed[Symbol.asyncIterator]()).toBe(chunks)
+    expect((await drain(observed)).read.equals(content)).toBe(true)
+    for (const asked of [0, size, position.offset + size]) {
+      expect(observed.content(asked)).toBeUndefined()
+    }
+  })
+})
+
+describe.each([
+  ['looked at', startOf(10)],
+  ['left alone', startOf(undefined)],
+])('a body that is %s', (_, position) => {
+  const iterate = (body: AsyncIterable<Buffer>) =>
+    observe(body, position, headSize)[Symbol.asyncIterator]()
+
+  it('ends with the error it broke with, after what came before', async () => {
+    const reset = new Error('reset by peer')
+    const content = contentOf(10)
+    const { read, error } = await drain(observe(inChunks(content, 4, reset), position, headSize))
+    expect(error).toBe(reset)
+    expect(read.equals(content)).toBe(true)
+  })
+
+  it('is told at once that nobody reads on, also while it stands still', async () => {
+    const pending = Promise.withResolvers<IteratorResult<Buffer>>()
+    const calls: string[] = []
+    const chunks = iterate({
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          calls.push('next')
+          return pending.promise
+        },
+        return: async () => {
+          calls.push('return')
+          pending.resolve({ done: true, value: undefined })
+          return { done: true, value: undefined }
+        },
+      }),
+    })
+    const next = chunks.next()
+    const returned = chunks.return?.()
+    expect(calls).toEqual(['next', 'return'])
+    expect(await returned).toEqual({ done: true, value: undefined })
+    expect(await next).toEqual({ done: true, value: undefined })
+  })
+
+  it('lets go of the socket of a client that has gone silent', async () => {
+    const stream = new PassThrough()
+    const body = new RequestBody(stream, { until: never, limit: 10 })
+    const chunks = iterate(body)
+    stream.write('some')
+    expect(await chunks.next()).toEqual({ done: false, value: Buffer.from('some') })
+    const silent = chunks.next()
+    expect(stream.listenerCount('data')).toBe(1)
+    await chunks.return?.()
+    expect(await silent).toMatchObject({ done: true })
+    expect(stream.listenerCount('data')).toBe(0)
+    stream.destroy()
+  })
+
+  it('says what it fails with when it is told to end', async () => {
+    const chunks = iterate({
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: true, value: undefined }),
+        return: () => Promise.reject(new Error('cannot be ended')),
+      }),
+    })
+    await expect(chunks.return?.()).rejects.toThrow('cannot be ended')
+  })
+})
+
+it('a body that cannot be told to end may still be left', async () => {
+  const next = async () => ({ done: false, value: contentOf(5) })
+  const body = { [Symbol.asyncIterator]: () => ({ next }) }
+  let passed = 0
+  for await (const chunk of observe(body, startOf(10), headSize)) {
+    passed += chunk.length
+    break
+  }
+  expect(passed).toBe(5)
+  const chunks = observe(body, startOf(10), headSize)[Symbol.asyncIterator]()
+  expect(await chunks.return?.()).toEqual({ done: true, value: undefined })
+})
