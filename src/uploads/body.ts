@@ -86,6 +86,17 @@ export class RequestBody implements AsyncIterable<Buffer> {
     this.#wake()
   }
 
+  /** While nobody took anything, the stream read on a little: that arrived, too. */
+  #endBroken(error: Error): void {
+    this.#stream.off('data', this.#onData)
+    while (this.#ending === undefined) {
+      const chunk: Buffer | null = this.#stream.read()
+      if (chunk === null) break
+      this.#onData(chunk)
+    }
+    this.#end(error)
+  }
+
   #detach(): void {
     this.#options.until.removeEventListener('abort', this.#onAbort)
     this.#stream
@@ -108,8 +119,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   readonly #onEnd = (): void => this.#end('complete')
-  readonly #onError = (error: Error): void => this.#end(error)
+  readonly #onError = (error: Error): void => this.#endBroken(error)
   readonly #onAbort = (): void => this.#end('not wanted any more')
   readonly #onClose = (): void =>
-    this.#end(new Error('the connection closed before the body ended'))
+    this.#endBroken(new Error('the connection closed before the body ended'))
 }

@@ -45,6 +45,22 @@ describe('the body of a request on a socket', () => {
     expect(read.equals(content)).toBe(true)
   })
 
+  it('keeps what came while nobody read, when the connection breaks then', async () => {
+    const { client, incoming } = await exchange({ 'Content-Length': 1_000_000 })
+    const content = contentOf(50_000)
+    const start = incoming.socket.bytesRead
+    const iterator = new RequestBody(incoming, unlimited)[Symbol.asyncIterator]()
+    for (let sent = 10_000; sent <= content.length; sent += 10_000) {
+      client.write(content.subarray(sent - 10_000, sent))
+      await waitFor(() => incoming.socket.bytesRead >= start + sent, { intervalMs: 1 })
+    }
+    client.destroy()
+    await waitFor(() => incoming.closed)
+    const { read, error } = await drain({ [Symbol.asyncIterator]: () => iterator })
+    expect(error).toBeInstanceOf(Error)
+    expect(read.equals(content)).toBe(true)
+  })
+
   it('leaves the client waiting while nobody reads, whatever it has to send', async () => {
     const { client, incoming } = await exchange()
     const total = 128 * 2 ** 20
