@@ -18,6 +18,8 @@ export class Lane {
   readonly #executor: PQueue
   readonly #loop: Loop
   #closed = false
+  /** A claim found nothing, and nobody has told of new work since. */
+  #isIdle = false
 
   constructor(handler: StoredJobHandler, concurrency: number, context: QueueContext) {
     this.handler = handler
@@ -28,7 +30,9 @@ export class Lane {
       work: () => this.#claimWhileFree(),
       onError: (error) => context.report({ type: 'trouble', doing: 'claim', error }),
     })
-    this.#executor.addEventListener('next', () => this.#loop.ring())
+    this.#executor.addEventListener('next', () => {
+      if (!this.#isIdle) this.#loop.ring()
+    })
   }
 
   start(): void {
@@ -36,6 +40,7 @@ export class Lane {
   }
 
   wake(): void {
+    this.#isIdle = false
     this.#loop.ring()
   }
 
@@ -57,6 +62,8 @@ export class Lane {
         now: now(),
         leaseUntil,
       })
+      // Told of work meanwhile, the loop comes by again.
+      this.#isIdle = !job
       if (!job) return
       if (this.#closed) await refund(database, job, 'the program stopped')
       else this.#launch(job, leaseUntil)
