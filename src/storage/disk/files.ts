@@ -58,8 +58,33 @@ async function createDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Makes the names in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
+/** By directory: what is being synced, and what will be once that is done. */
+const syncs = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
+
+/**
+ * Makes the names in a directory durable, as they are when it is called. Calls that come while it is
+ * being synced share the next time.
+ */
+export function syncDirectory(directory: string): Promise<void> {
+  const sync = syncs.get(directory)
+  if (!sync) return startSync(directory)
+  sync.next ??= sync.running.then(
+    () => startSync(directory),
+    () => startSync(directory),
+  )
+  return sync.next
+}
+
+function startSync(directory: string): Promise<void> {
+  const running = syncNow(directory).finally(() => {
+    if (!sync.next) syncs.delete(directory)
+  })
+  const sync = { running, next: undefined }
+  syncs.set(directory, sync)
+  return running
+}
+
+async function syncNow(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY)
   try {
     await handle.sync()

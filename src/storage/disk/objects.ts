@@ -82,7 +82,10 @@ async function replace(
     await write(temporary)
     await syncFile(temporary)
     await inDirectory(dirname(path), () => rename(temporary, path))
-    await syncDirectory(dirname(path))
+    await syncDirectory(dirname(path)).catch((error) => {
+      // The object was removed again meanwhile, and with it the directory.
+      if (!hasCode(error, 'ENOENT')) throw error
+    })
   } catch (error) {
     await rm(temporary, { force: true })
     throw error

@@ -16,6 +16,7 @@ const pieceSize = 512 * 1024
  */
 export class ReadAhead {
   readonly #body: ArrivingBody
+  readonly #onStart: () => void
   #chunks: Buffer[] = []
   #bytes = 0
   #arrivals = 0
@@ -24,8 +25,10 @@ export class ReadAhead {
   #wakeReader = () => {}
   #wakeWriter = () => {}
 
-  constructor(body: ArrivingBody) {
+  /** @param onStart called when the first bytes are there, before there are enough for a batch. */
+  constructor(body: ArrivingBody, onStart: () => void) {
     this.#body = body
+    this.#onStart = onStart
     this.#read().catch((error) => this.interrupt(error))
   }
 
@@ -84,6 +87,7 @@ export class ReadAhead {
     }
     this.#bytes += chunk.length
     this.#arrivals += 1
+    if (this.#arrivals === 1) this.#onStart()
   }
 
   #drop(): void {

@@ -11,17 +11,26 @@ import { onDisk } from './files.ts'
  */
 const reserve = 16 * 2 ** 20
 
+/** With so much to spare the disk is not asked each time: nobody fills that much in a moment. */
+const ample = 2 ** 30
+const moment = 1_000
+
 /**
  * Whether the disk has room now. Nothing is set aside: uploads that are under way may use it up
  * meanwhile, which `append` then says.
  */
 export function createDiskSpace(root: string): LimitedSpace {
+  let seen = { free: 0, at: -Infinity }
+  const look = async () => {
+    seen = { free: await freeBytes(root), at: performance.now() }
+  }
   return {
     requireRoom: (bytes) =>
       onDisk(async () => {
-        const free = await freeBytes(root)
-        if (bytes + reserve > free) {
-          throw storageFull(new Error(`${bytes} bytes asked for, ${free} free at ${root}`))
+        const isRecent = performance.now() - seen.at < moment
+        if (!isRecent || bytes + ample > seen.free) await look()
+        if (bytes + reserve > seen.free) {
+          throw storageFull(new Error(`${bytes} bytes asked for, ${seen.free} free at ${root}`))
         }
       }),
   }

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { hasCode } from '../../errors.ts'
 import type { Progress, RecordProgress, UploadPosition } from '../contract.ts'
 import { allOf, onDisk, writeAll } from './files.ts'
-import { moveIntoPlace, openPartial, syncNames, type UploadPaths } from './upload-paths.ts'
+import { makeWhole, openPartial, syncNames, type UploadPaths } from './upload-paths.ts'
 
 /** Written bytes that make it worth to make them durable, while more are being written. */
 const commitEvery = 8 * 2 ** 20
@@ -31,7 +31,7 @@ export interface UploadFileOptions {
  */
 export class UploadFile {
   readonly #options: UploadFileOptions
-  #handle: FileHandle | undefined
+  #handle: Promise<FileHandle> | undefined
   #nameIsDurable: boolean
   #written: number
   #recorded: number
@@ -56,15 +56,15 @@ export class UploadFile {
    */
   async write(chunks: readonly Buffer[]): Promise<void> {
     const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-    this.#handle ??= await this.#open()
+    const handle = await this.open()
     while (this.#written + size > this.#recorded + unrecordedLimit) {
       await (this.#commit ?? this.#startCommit())
       this.#throwIfStopped()
     }
     this.#throwIfStopped()
-    const { written, error } = await writeAll(this.#handle, chunks, this.#written)
+    const { written, error } = await writeAll(handle, chunks, this.#written)
     this.#written += written
-    if (error !== undefined) await this.#giveUp(this.#handle, error)
+    if (error !== undefined) await this.#giveUp(handle, error)
     // After a sync that failed, one that succeeds says nothing about what was written before.
     this.#throwIfStopped()
     if (this.#isCommitDue()) void this.#startCommit()
@@ -82,13 +82,22 @@ export class UploadFile {
   /** Afterwards nothing is under way. */
   async close(): Promise<void> {
     await this.#commit
-    const handle = this.#handle
+    const opening = this.#handle
     this.#handle = undefined
-    await handle?.close()
+    const handle = await opening?.catch(() => undefined)
+    // What counts was synced before, so that an error says nothing; the descriptor is free either way.
+    await handle?.close().catch(() => {})
+  }
+
+  /** The file, opened by the first call; `write` does it if nobody did before. */
+  open(): Promise<FileHandle> {
+    this.#handle ??= this.#open()
+    return this.#handle
   }
 
   async #open(): Promise<FileHandle> {
     const { paths, position, record, signal } = this.#options
+    signal.throwIfAborted()
     return openPartial(paths, position.offset, async () => {
       signal.throwIfAborted()
       await record(progressTo(position.offset))
@@ -110,7 +119,7 @@ export class UploadFile {
 
   async #commitTo(offset: number): Promise<void> {
     await onDisk(async () => {
-      await this.#handle?.datasync()
+      await (await this.open()).datasync()
       if (!this.#nameIsDurable) await syncNames(this.#options.paths)
     })
     this.#nameIsDurable = true
@@ -118,11 +127,10 @@ export class UploadFile {
   }
 
   async #commitWhole(): Promise<void> {
-    const { paths, signal } = this.#options
-    await onDisk(async () => this.#handle?.datasync())
-    signal.throwIfAborted()
-    await onDisk(() => allOf([this.close(), moveIntoPlace(paths, this.#written)]))
-    await this.#recordNow({ ...progressTo(this.#written), whole: true })
+    const handle = await this.open()
+    await onDisk(() => makeWhole(this.#options.paths, handle, this.#written))
+    const progress = { ...progressTo(this.#written), whole: true }
+    await allOf([this.#recordNow(progress), this.close()])
   }
 
   async #recordNow(progress: Progress): Promise<void> {

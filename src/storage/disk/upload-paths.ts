@@ -2,6 +2,7 @@
  * Where the bytes of an upload are: under a name that ends in `.partial` until it is whole, so that
  * no reader takes a part of an object for the object, as on S3.
  */
+import { fstatSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from '../../errors.ts'
@@ -37,15 +38,30 @@ export function openPartial(
   return offset === 0 ? openNew(paths, confirm) : openRecorded(paths, offset, confirm)
 }
 
-async function openNew({ partial }: UploadPaths, confirm: () => Promise<void>) {
-  const first = await onDisk(() => createNew(partial))
+async function openNew(paths: UploadPaths, confirm: () => Promise<void>) {
+  const { partial, whole } = paths
+  const first = await onDisk(() => createAlone(paths))
   if (first) return first
   await confirm()
   // Not cut but replaced: a writer that lost its lease and does not know yet has the old file.
-  await onDisk(() => rm(partial, { force: true }))
+  await onDisk(() => allOf([rm(partial, { force: true }), rm(whole, { force: true })]))
   const second = await onDisk(() => createNew(partial))
   if (second) return second
   throw storageUnavailable(new Error(`${partial} was created by somebody else`))
+}
+
+/**
+ * Undefined when there is a file of the upload already. One under the final name may be what a crash
+ * left, which takes room, or all of the upload, stored by somebody else.
+ */
+async function createAlone({ partial, whole }: UploadPaths): Promise<FileHandle | undefined> {
+  const creating = createNew(partial)
+  const [there] = await Promise.allSettled([sizeOf(whole), creating])
+  const handle = await creating
+  if (!handle || (there.status === 'fulfilled' && !there.value)) return handle
+  await handle.close()
+  if (there.status === 'rejected') throw there.reason
+  return undefined
 }
 
 async function openRecorded(paths: UploadPaths, offset: number, confirm: () => Promise<void>) {
@@ -83,20 +99,41 @@ async function reopen({ partial, whole }: UploadPaths, confirm: () => Promise<vo
  * same time.
  * @throws AppError `upload-lost` (410) when what is there then is not `size` bytes long.
  */
-export async function moveIntoPlace({ partial, whole }: UploadPaths, size: number): Promise<void> {
-  let missing: unknown
+export async function moveIntoPlace(paths: UploadPaths, size: number): Promise<void> {
+  await renameToWhole(paths)
+  const [found] = await allOf([sizeOf(paths.whole), syncDirectory(dirname(paths.whole))])
+  if (found?.size !== size) {
+    throw uploadLost(new Error(`${found?.size} bytes of ${size} are there`))
+  }
+}
+
+/**
+ * Makes the content of a file durable together with its final name: the file system then has to
+ * write its journal once. The name says nothing before this is done and recorded.
+ * @throws AppError `upload-lost` (410) when the file is not `size` bytes long, or not under that name.
+ */
+export async function makeWhole(
+  paths: UploadPaths,
+  content: FileHandle,
+  size: number,
+): Promise<void> {
+  await renameToWhole(paths)
+  await allOf([content.datasync(), syncDirectory(dirname(paths.whole))])
+  // Of an open file the system knows this without asking the disk.
+  const found = fstatSync(content.fd)
+  // Without a name it was replaced by another file, which then is what got the final one.
+  if (found.size !== size || found.nlink === 0) {
+    throw uploadLost(new Error(`${found.size} bytes of ${size} under ${found.nlink} names`))
+  }
+}
+
+async function renameToWhole({ partial, whole }: UploadPaths): Promise<void> {
   try {
     await rename(partial, whole)
   } catch (error) {
-    // Renamed already, by an earlier call or by one that runs at the same time.
+    // Renamed already, by an earlier call or by one that runs at the same time; or gone.
     if (!hasCode(error, 'ENOENT')) throw error
-    missing = error
-  }
-  // Without the file its directory may be missing, too, which would say less.
-  if (missing && !(await sizeOf(whole))) throw uploadLost(missing)
-  const [found] = await allOf([sizeOf(whole), syncDirectory(dirname(whole))])
-  if (found?.size !== size) {
-    throw uploadLost(missing ?? new Error(`${found?.size} bytes of ${size} are there`))
+    if (!(await sizeOf(whole))) throw uploadLost(error)
   }
 }
 

@@ -30,7 +30,7 @@ async function append(
   signal: AbortSignal,
 ): Promise<number> {
   const arriving = new ArrivingBody(body, (position.length ?? Infinity) - position.offset)
-  const batches = new ReadAhead(arriving)
+  const batches = new ReadAhead(arriving, () => void file.open().catch(() => {}))
   const onFailure = (error: unknown) => batches.interrupt(error)
   const onAbort = () => batches.interrupt(signal.reason)
   const file = new UploadFile({ paths, position, record, signal, onFailure })
@@ -44,9 +44,9 @@ async function append(
   } finally {
     signal.removeEventListener('abort', onAbort)
     try {
-      await file.close()
-    } finally {
       await batches.stop()
+    } finally {
+      await file.close()
     }
   }
   arriving.throwIfFailed()
