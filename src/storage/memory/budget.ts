@@ -2,7 +2,7 @@ import { BlockPool } from './block-pool.ts'
 import { grants, keptFree, overdraftSlice, overdrawer, spillers } from './policy.ts'
 import { MemoryShare } from './share.ts'
 
-/** How often it is looked who is silent, while somebody waits. */
+/** How often it is looked who is silent, while somebody waits or much is held. */
 const interval = 50
 
 /** What a share needs of the budget it is a part of. */
@@ -52,7 +52,7 @@ export function createMemoryBudget(limit: number): MemoryBudget {
     settle,
     hasRoom(share, size) {
       const more = size - share.filling
-      return timer === undefined && limit - held - more >= keptFree(share, size, limit)
+      return waiting() === 0 && limit - held - more >= keptFree(share, size, limit)
     },
     isWaiting(except) {
       for (const share of shares) if (share.wants && share !== except) return true
@@ -62,6 +62,7 @@ export function createMemoryBudget(limit: number): MemoryBudget {
       held += bytes
       // Blocks that lie ready are memory, too: they make room for those in use.
       if (bytes > 0) pool.trim(Math.max(0, limit - held))
+      if (held > limit / 8) watch()
     },
     leave(share) {
       shares.delete(share)
@@ -72,20 +73,11 @@ export function createMemoryBudget(limit: number): MemoryBudget {
 
   function settle(): void {
     if (held <= limit && !overdrawn?.share.overdraws) overdrawn = undefined
-    if (waiting() === 0) {
-      stop()
-      return
-    }
+    if (waiting() === 0) return
     const now = performance.now()
     for (const share of grants([...shares], limit, now)) share.grant()
     overdraw(now)
-    if (waiting() === 0) {
-      stop()
-      return
-    }
-    if (timer) return
-    lastLook = now
-    timer = setInterval(look, interval).unref()
+    if (waiting() > 0) watch()
   }
 
   function overdraw(now: number): void {
@@ -108,11 +100,15 @@ export function createMemoryBudget(limit: number): MemoryBudget {
       if (overdrawn?.share.overdraws && now >= overdrawn.until) overdrawn.share.tellToSpill()
     }
     settle()
-  }
-
-  function stop(): void {
+    if (waiting() > 0 || held > limit / 8) return
     clearInterval(timer)
     timer = undefined
+  }
+
+  function watch(): void {
+    if (timer) return
+    lastLook = performance.now()
+    timer = setInterval(look, interval).unref()
   }
 
   return {

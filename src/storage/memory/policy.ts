@@ -12,7 +12,9 @@
  *    budget is kept for small blocks: small files do not queue behind large ones.
  * 2. Uploads whose clients have been silent for a moment are told to store what they have and to
  *    free it, the largest first, as many as are needed. They come back with less right: what they
- *    take must leave room for others, and each time they wait longer before they go first.
+ *    take must leave room for others, and each time they wait longer before they go first. Those
+ *    that stand still are told before anybody waits, until they hold an eighth of the budget, so
+ *    that whoever comes has room at once; each time it takes longer until one counts as that.
  * 3. When all blocks are being filled by clients that do send, nothing would ever come back: one
  *    waiting upload at a time may go over the budget until its part is full, for a slice of time.
  *    When that is over and the part is not full, it is told to store what it has, too.
@@ -34,6 +36,10 @@ export const silence = 250
 const patience = 10_000
 const longestPatience = 60_000
 const overdraftDelay = 500
+const standstill = 1_000
+
+/** Bytes: an upload that got less while it waited for its client for so long stands still. */
+export const pace = 16 * KiB
 
 export interface Claim {
   /** Bytes of the block that is being filled. */
@@ -44,6 +50,8 @@ export interface Claim {
   readonly wants: { readonly size: number; readonly since: number } | undefined
   /** Since when it waits for its client; undefined while it does something else. */
   readonly silentSince: number | undefined
+  /** Milliseconds for which it waited for its client before, since `pace` bytes came. */
+  readonly waited: number
   /** Whether it was told to store what it has, and has not done so yet. */
   readonly spilling: boolean
   /** How often it was, since it last filled a part. */
@@ -88,20 +96,36 @@ export function grants<C extends Claim>(claims: readonly C[], limit: number, now
   })
 }
 
-/** Those that are to store what they have: nobody hears of their clients, and others wait. */
+/**
+ * Those that are to store what they have: nobody hears of their clients while others wait, or they
+ * stand still and hold too much together.
+ */
 export function spillers<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
+  const holding = claims.filter(({ filling, spilling }) => filling > 0 && !spilling)
+  const still = holding.filter((claim) => standsStill(claim, now))
+  const silent = holding.filter((claim) => still.includes(claim) || isSilent(claim, now))
+  const tooMuch = sum(still, ({ filling }) => filling) - limit / 8
+  return [...new Set([...largest(still, tooMuch), ...largest(silent, missing(claims, limit))])]
+}
+
+/** Bytes that those who wait will not find. */
+function missing(claims: readonly Claim[], limit: number): number {
   const wanted = sum(claims, ({ wants, filling }) => (wants ? wants.size - filling : 0))
+  if (wanted === 0) return 0
   const free = limit - sum(claims, (claim) => claim.filling + claim.storing)
   const coming = sum(claims, ({ spilling, filling }) => (spilling ? filling : 0))
   const kept = claims.map((claim) => (claim.wants ? keptFree(claim, claim.wants.size, limit) : 0))
-  let missing = wanted + Math.max(0, ...kept) - Math.max(0, free) - coming
-  return claims
-    .filter(({ filling, spilling }) => filling > 0 && !spilling)
-    .filter(({ silentSince }) => silentSince !== undefined && now - silentSince >= silence)
+  return wanted + Math.max(0, ...kept) - Math.max(0, free) - coming
+}
+
+/** As many of them, the largest first, as hold so much. */
+function largest<C extends Claim>(claims: readonly C[], bytes: number): C[] {
+  let rest = bytes
+  return [...claims]
     .sort((a, b) => b.filling - a.filling)
-    .filter((claim) => {
-      if (wanted === 0 || missing <= 0) return false
-      missing -= claim.filling
+    .filter(({ filling }) => {
+      if (rest <= 0) return false
+      rest -= filling
       return true
     })
 }
@@ -133,6 +157,15 @@ function inOrder<C extends Claim>(claims: readonly C[], now: number): C[] {
     if (agedA) return earlier
     return rank(b) - rank(a) || a.spills - b.spills || earlier
   })
+}
+
+function isSilent({ silentSince }: Claim, now: number): boolean {
+  return silentSince !== undefined && now - silentSince >= silence
+}
+
+function standsStill({ silentSince, waited, spills }: Claim, now: number): boolean {
+  const limit = Math.min(longestPatience, standstill * 2 ** Math.min(spills, 10))
+  return silentSince !== undefined && waited + now - silentSince >= limit
 }
 
 function rank({ filling, isFast }: Claim): number {

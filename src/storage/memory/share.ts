@@ -1,5 +1,5 @@
 import type { SharedMemory } from './budget.ts'
-import { blockSize, type Claim } from './policy.ts'
+import { blockSize, type Claim, pace } from './policy.ts'
 
 /** Milliseconds within which a fast upload fills a part. */
 const soon = 2_000
@@ -24,11 +24,14 @@ export class MemoryShare implements Claim {
   storing = 0
   wants: { size: number; since: number; granted: () => void } | undefined
   silentSince: number | undefined
+  waited = 0
   spilling = false
   spills = 0
   overdraws = false
   isFast = false
   #begun = 0
+  /** Bytes that came while it waited. */
+  #came = 0
   /** Bytes of the part that is being filled, once it is full. */
   full = 0
   /** Called when it is told to spill. */
@@ -102,9 +105,15 @@ export class MemoryShare implements Claim {
     this.silentSince ??= performance.now()
   }
 
-  /** Says that something arrived, or that it does something else. */
-  heard(): void {
+  /** Says that it no longer does: so many bytes came, or it has something else to do. */
+  heard(bytes: number): void {
+    if (this.silentSince === undefined) return
+    this.waited += performance.now() - this.silentSince
     this.silentSince = undefined
+    this.#came += bytes
+    if (this.#came < pace) return
+    this.#came = 0
+    this.waited = 0
   }
 
   /** It did what it was told; `stored` when that took more than to use a smaller block. */

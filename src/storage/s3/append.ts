@@ -58,12 +58,12 @@ async function receive(
   while (true) {
     writer.throwIfStopped()
     if (share.spilling) {
-      share.heard()
+      share.heard(0)
       await writer.spill()
     } else if (arrived) {
       const { chunk } = arrived
       arrived = undefined
-      share.heard()
+      share.heard(chunk?.length ?? 0)
       if (!chunk) return
       await writer.write(chunk)
     } else {

@@ -147,7 +147,7 @@ describe('a budget of memory', () => {
     silent.onSpill = spill
     const block = have(silent, full)
     silent.listen()
-    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.advanceTimersByTimeAsync(900)
     expect(spill).not.toHaveBeenCalled()
     const wanted = want(other, full)
     await vi.advanceTimersByTimeAsync(100)
@@ -157,6 +157,64 @@ describe('a budget of memory', () => {
     await vi.advanceTimersByTimeAsync(0)
     expect(wanted.block).toHaveLength(full)
     expect(silent.spilling).toBe(false)
+  })
+
+  it('tells an upload to spill that stands still, though nobody waits', async () => {
+    const budget = createMemoryBudget(80 * MiB)
+    const [still, other] = [budget.open(), budget.open()]
+    const spill = vi.fn()
+    still.onSpill = spill
+    const block = have(still, full)
+    still.listen()
+    await vi.advanceTimersByTimeAsync(5_000)
+    // It holds less than an eighth.
+    expect(spill).not.toHaveBeenCalled()
+    const second = have(other, 4 * MiB)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(spill).not.toHaveBeenCalled()
+    other.listen()
+    await vi.advanceTimersByTimeAsync(1_050)
+    expect(spill).toHaveBeenCalledOnce()
+    still.store(block).release(true)
+    still.spilled(true)
+    other.store(second).release(true)
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it.each([
+    ['takes one that sends little for one that stands still', 900, 1],
+    ['does not take one that sends slowly for one that stands still', 2_000, 0],
+  ])('%s', async (_, bytes, told) => {
+    const budget = createMemoryBudget(8 * MiB)
+    const share = budget.open()
+    const spill = vi.fn()
+    share.onSpill = spill
+    have(share, 4 * MiB)
+    for (let time = 0; time < 3_000; time += 100) {
+      share.listen()
+      await vi.advanceTimersByTimeAsync(100)
+      share.heard(bytes)
+    }
+    expect(spill).toHaveBeenCalledTimes(told)
+  })
+
+  it("does not count what an upload waits for memory or storage as its client's", async () => {
+    const budget = createMemoryBudget(8 * MiB)
+    const share = budget.open()
+    const spill = vi.fn()
+    share.onSpill = spill
+    have(share, 4 * MiB)
+    for (let time = 0; time < 10_000; time += 1_000) {
+      share.listen()
+      await vi.advanceTimersByTimeAsync(90)
+      share.heard(0)
+      await vi.advanceTimersByTimeAsync(910)
+    }
+    expect(spill).not.toHaveBeenCalled()
+    share.listen()
+    await vi.advanceTimersByTimeAsync(200)
+    expect(spill).toHaveBeenCalledOnce()
   })
 
   it('does not take a busy process for silent clients', async () => {
@@ -208,7 +266,7 @@ describe('a budget of memory', () => {
     want(budget.open(), 512 * KiB)
     // Somebody waits, and its client keeps sending.
     for (let time = 0; time < 2_700; time += 100) {
-      share.heard()
+      share.heard(16 * 1_024)
       share.listen()
       await vi.advanceTimersByTimeAsync(100)
     }

@@ -23,6 +23,7 @@ function claim(name: string, changes: Partial<Claim> = {}): NamedClaim {
     storing: 0,
     wants: undefined,
     silentSince: undefined,
+    waited: 0,
     spilling: false,
     spills: 0,
     overdraws: false,
@@ -133,8 +134,47 @@ describe('memory is wanted back', () => {
   const silent = (name: string, filling: number, ago = 250) =>
     claim(name, { filling, silentSince: now - ago })
 
-  it('from nobody while nobody waits', () => {
-    expect(spillers([silent('idle', 16 * MiB, 60_000)], 16 * MiB, now)).toEqual([])
+  it('from nobody while nobody waits and nobody stands still', () => {
+    const claims = [
+      silent('silent for a moment', 8 * MiB, 999),
+      claim('busy', { filling: 8 * MiB, waited: 60_000 }),
+    ]
+    expect(spillers(claims, 16 * MiB, now)).toEqual([])
+  })
+
+  it('from those that stand still, the largest first, until they hold an eighth of it', () => {
+    const claims = [
+      silent('one', MiB, 1_000),
+      silent('trickling', 4 * MiB, 10),
+      silent('two', 2 * MiB, 1_000),
+      { ...silent('told', 4 * MiB, 60_000), spilling: true },
+    ]
+    const [, trickling] = claims
+    if (trickling) claims[1] = { ...trickling, waited: 990 }
+    expect(names(spillers(claims, 16 * MiB, now))).toEqual(['trickling', 'two'])
+    expect(names(spillers(claims, 8 * 7 * MiB, now))).toEqual([])
+    expect(names(spillers(claims, 8 * 7 * MiB - 1, now))).toEqual(['trickling'])
+  })
+
+  it('later from those that had to give it back, each time', () => {
+    const told = (spills: number, ago: number) =>
+      spillers([{ ...silent('one', 8 * MiB, ago), spills }], 16 * MiB, now).length
+    expect([told(1, 1_999), told(1, 2_000)]).toEqual([0, 1])
+    expect([told(3, 7_999), told(3, 8_000)]).toEqual([0, 1])
+    expect([told(9, 59_999), told(9, 60_000)]).toEqual([0, 1])
+  })
+
+  it('once from one that stands still while others wait', () => {
+    const claims = [silent('still', 16 * MiB, 1_000), claim('waiting', { wants: wants(4 * MiB) })]
+    expect(names(spillers(claims, 16 * MiB, now))).toEqual(['still'])
+  })
+
+  it('also from one that trickles while others wait', () => {
+    const trickling = { ...silent('trickling', MiB, 10), waited: 990 }
+    const waiting = claim('waiting', { wants: wants(4 * MiB) })
+    expect(names(spillers([trickling, waiting], 12 * MiB, now))).toEqual([])
+    const held = claim('held', { storing: 8 * MiB })
+    expect(names(spillers([trickling, waiting, held], 12 * MiB, now))).toEqual(['trickling'])
   })
 
   it('from the largest of those that are silent, and from no more than is needed', () => {
