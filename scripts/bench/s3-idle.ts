@@ -15,7 +15,7 @@ const mebibyte = 2 ** 20
 /** Of silence, after which the normal upload is given up: its throughput is 0 then. */
 const stuckAfterMs = 20_000
 
-/** Bytes of an upload before, since 100 others beside would make Node compile as well. */
+/** Bytes of an upload before the one that counts: after a pause the first is slower either way. */
 const warmUp = 128 * mebibyte
 
 /** The normal upload. */
@@ -84,12 +84,16 @@ async function measure(
   trickles: boolean,
 ): Promise<Pair> {
   await using server = await contestant.start(options)
-  await upload(server, warmUp)
-  const alone = await upload(server, size)
+  const alone = await warmUpload(server, size)
   using _ = await openHalfway(server.filesUrl, { count: 100, sent: 3 * mebibyte, trickles })
-  const beside = await upload(server, size)
+  const beside = await warmUpload(server, size)
   if (beside.megabytesPerSecond === 0) console.log(`  ${contestant.shortName}: stands still`)
   return { alone, beside, peakMebibytes: readUsage(server.pid).peakBytes / mebibyte }
+}
+
+async function warmUpload(server: RunningServer, size: number): Promise<Pace> {
+  const first = await upload(server, warmUp)
+  return first.megabytesPerSecond === 0 ? first : upload(server, size)
 }
 
 async function upload({ pid, filesUrl, settled }: RunningServer, size: number): Promise<Pace> {
