@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { pinoHttp } from 'pino-http'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import { sendAnswer } from './answer.ts'
+import { createRequestLog, pathOf } from './request-log.ts'
 
 /** Where uploads are sent to; the protocols take over below it, except for GET. */
 export const uploadPath = '/files'
@@ -35,7 +34,7 @@ export interface HttpServer {
 
 /** One server for both: bytes of uploads go to the protocols untouched, everything else to Hono. */
 export function createHttpServer({ logger, uploads, app }: HttpServerDependencies): HttpServer {
-  const log = requestLog(logger)
+  const log = createRequestLog(logger)
   const api = getRequestListener(app.fetch)
   let stopping = false
 
@@ -82,14 +81,6 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
   }
 }
 
-function summary({ method, url }: IncomingMessage, { statusCode }: ServerResponse): string {
-  return `${method} ${pathOf(url)} ${statusCode}`
-}
-
-function pathOf(url = ''): string {
-  return url.split('?', 1)[0] ?? ''
-}
-
 function isUpload({ url, method }: IncomingMessage): boolean {
   const path = pathOf(url)
   return method !== 'GET' && (path === uploadPath || path.startsWith(`${uploadPath}/`))
@@ -107,34 +98,6 @@ function fail(error: unknown, response: ServerResponse, logger: Logger): void {
   logger.error({ err: error }, 'an upload request failed unexpectedly')
   if (response.headersSent) response.destroy()
   else response.writeHead(500, { Connection: 'close' }).end()
-}
-
-function requestLog(logger: Logger) {
-  return pinoHttp({
-    logger,
-    genReqId(request, response) {
-      const given = request.headers['x-request-id']
-      const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
-      response.setHeader('X-Request-Id', id)
-      return id
-    },
-    customLogLevel: (_, response, error) =>
-      error || response.statusCode >= 500 ? 'warn' : response.statusCode >= 400 ? 'info' : 'debug',
-    customSuccessMessage: summary,
-    customErrorMessage: summary,
-    // What really went wrong is logged where it is known.
-    customErrorObject: (_request, _response, _error, { err: _, ...rest }) => rest,
-    // Never the query: it may hold a signature.
-    serializers: {
-      req: ({ id, method, url, remoteAddress }) => ({
-        id,
-        method,
-        url: pathOf(url),
-        remoteAddress,
-      }),
-      res: ({ statusCode }) => ({ statusCode }),
-    },
-  })
 }
 
 async function listen(server: Server, port: number, host: string): Promise<string> {
