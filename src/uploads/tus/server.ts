@@ -52,7 +52,8 @@ export function createTusHandler(dependencies: TusDependencies, options: TusOpti
   }
   return async (incoming, outgoing) => {
     try {
-      return await server.handleWeb(new TusRequest(incoming, outgoing))
+      const request: unknown = new TusRequest(incoming, outgoing)
+      return await server.handleWeb(request as Request)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       return errorAnswer(error, new Headers({ 'Tus-Resumable': '1.0.0' }))
