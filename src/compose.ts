@@ -141,7 +141,7 @@ function composeUploads(base: Base, instance: Instance) {
     storage,
     finish,
     expiresIn,
-    headSize: listener.headSize,
+    listener,
   })
   const { publicUrl, corsOrigins } = config.http
   const tus = createTusHandler(

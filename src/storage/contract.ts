@@ -87,6 +87,8 @@ export const multipartStarting = ''
 /** Where an upload stands in storage. The ledger keeps it, exactly as it was last recorded. */
 export interface UploadPosition {
   readonly id: string
+  /** Whether it was created by this very request, so that storage has nothing of it. */
+  readonly isNew?: boolean
   /** Bytes of the whole upload; undefined while the client has not said. */
   readonly length: number | undefined
   /** Bytes that are durable, contiguous from zero: those in parts, then those of the tail. */
@@ -147,6 +149,8 @@ export interface UploadStorage {
    * Once `signal` is aborted (the lease is lost) nothing more is stored or recorded, all waiting
    * ends, and its reason is thrown. However it ends, when it settles nothing of it is under way.
    *
+   * @param whileWaiting called at most once, when all of the upload has come and is about to be
+   * durable: a good moment for work that the record of it will need. It must not throw.
    * @returns the offset recorded last; `position.offset` when nothing arrived.
    */
   append(
@@ -154,6 +158,7 @@ export interface UploadStorage {
     body: AsyncIterable<Buffer>,
     record: RecordProgress,
     signal: AbortSignal,
+    whileWaiting?: () => void,
   ): Promise<number>
   /**
    * Makes the object exist with exactly the `position.offset` recorded bytes, durable, and checks

@@ -4,7 +4,6 @@ import { appendEvent } from '../events/outbox.ts'
 import type { JobQueue } from '../queue/contract.ts'
 import type { JobKind } from '../queue/kinds.ts'
 import type { Progress, UploadStorage } from '../storage/contract.ts'
-import type { ArrivedContent } from './content.ts'
 import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import { type Fence, findUpload, markStored, readParts, readPosition } from './ledger.ts'
@@ -26,7 +25,7 @@ export interface Finish {
    */
   assemble(lease: Lease): Promise<Upload>
   /** Takes an upload whose object storage made in one piece from `receiving` to `stored`. */
-  recordWhole(lease: Lease, progress: Progress, content?: ArrivedContent): Promise<Upload>
+  recordWhole(lease: Lease, progress: Progress, examined?: Examined): Promise<Upload>
 }
 
 /** What is known of an upload whose object storage made in one piece. */
@@ -42,7 +41,7 @@ interface Settled {
 
 /** Storage first, then one transaction: `stored`, and all that follows from it. */
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { database, storage, queue, listener } = dependencies
+  const { database, storage, queue } = dependencies
   async function record(lease: Lease, whole?: Whole): Promise<Upload> {
     const settled = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
     if (!settled) throw leaseLost()
@@ -59,10 +58,7 @@ export function createFinish(dependencies: FinishDependencies): Finish {
       }
       return record(lease)
     },
-    async recordWhole(lease, progress, content) {
-      const examined = content && (await listener.examine(content))
-      return record(lease, { progress, examined })
-    },
+    recordWhole: (lease, progress, examined) => record(lease, { progress, examined }),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.ts'
 import type { UploadPosition, UploadStorage } from '../storage/contract.ts'
-import { observe } from './content.ts'
+import { type Examiner, observe } from './content.ts'
 import { uploadNotFound } from './errors.ts'
 import type { Finish } from './finish.ts'
 import type { Lease } from './held-lease.ts'
@@ -13,8 +13,7 @@ export interface ReceiveDependencies {
   readonly finish: Finish
   /** Milliseconds an unfinished upload is kept for after its last progress. */
   readonly expiresIn: number
-  /** How many of a file's first bytes those who listen want to see. */
-  readonly headSize: number
+  readonly listener: Examiner
 }
 
 /** Where an upload stands after a request. */
@@ -41,11 +40,11 @@ export type Receive = (
 
 /** The protocols differ in how they ask; this is what they all do then. */
 export function createReceive(dependencies: ReceiveDependencies): Receive {
-  const { database, storage, finish, expiresIn, headSize } = dependencies
+  const { database, storage, finish, expiresIn, listener } = dependencies
   return async (lease, body, start) => {
     const position = start ?? (await readPosition(database.queries, lease.id))
     if (!position) throw uploadNotFound()
-    const observed = observe(body, position, headSize)
+    const observed = observe(body, position, listener)
     let stored = false
     let expiresAt: number | undefined
     const offset = await noticingLoss(database, lease, () =>
@@ -54,7 +53,7 @@ export function createReceive(dependencies: ReceiveDependencies): Receive {
         observed,
         async (progress) => {
           if (progress.whole) {
-            await finish.recordWhole(lease, progress, observed.content(progress.offset))
+            await finish.recordWhole(lease, progress, await observed.examined(progress.offset))
             stored = true
           } else {
             expiresAt = Date.now() + expiresIn
@@ -62,6 +61,7 @@ export function createReceive(dependencies: ReceiveDependencies): Receive {
           }
         },
         lease.lost,
+        () => observed.examine(),
       ),
     )
     if (!stored && offset === position.length) {

@@ -112,7 +112,7 @@ export function uploadCore({
       storage,
       finish,
       expiresIn,
-      headSize: listener.headSize,
+      listener,
     }),
     remove: createRemoveUpload({ database, queue, listener, leases }),
   }

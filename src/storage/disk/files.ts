@@ -89,7 +89,8 @@ async function syncNow(directory: string): Promise<void> {
   try {
     await handle.sync()
   } finally {
-    await handle.close()
+    // Nobody has to wait for that.
+    void handle.close().catch(() => {})
   }
 }
 

@@ -17,6 +17,8 @@ export interface UploadFileOptions {
   readonly record: RecordProgress
   /** Once aborted nothing more is written or recorded. */
   readonly signal: AbortSignal
+  /** Called when all of the upload is written and being made durable. */
+  readonly whileWaiting: () => void
   /** Called when making bytes durable failed while nobody waits for it; the next call throws it. */
   readonly onFailure: (error: unknown) => void
 }
@@ -98,7 +100,7 @@ export class UploadFile {
   async #open(): Promise<FileHandle> {
     const { paths, position, record, signal } = this.#options
     signal.throwIfAborted()
-    return openPartial(paths, position.offset, async () => {
+    return openPartial(paths, position, async () => {
       signal.throwIfAborted()
       await record(progressTo(position.offset))
       signal.throwIfAborted()
@@ -128,7 +130,8 @@ export class UploadFile {
 
   async #commitWhole(): Promise<void> {
     const handle = await this.open()
-    await onDisk(() => makeWhole(this.#options.paths, handle, this.#written))
+    const { paths, whileWaiting } = this.#options
+    await onDisk(() => makeWhole(paths, handle, this.#written, whileWaiting))
     const progress = { ...progressTo(this.#written), whole: true }
     await allOf([this.#recordNow(progress), this.close()])
   }

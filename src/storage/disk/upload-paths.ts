@@ -6,6 +6,7 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from '../../errors.ts'
+import type { UploadPosition } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
 import { originalKey } from '../keys.ts'
 import { allOf, inDirectory, onDisk, pathUnder, syncDirectory } from './files.ts'
@@ -32,15 +33,15 @@ export function uploadPaths(root: string, id: string): UploadPaths {
  */
 export function openPartial(
   paths: UploadPaths,
-  offset: number,
+  { offset, isNew = false }: Pick<UploadPosition, 'offset' | 'isNew'>,
   confirm: () => Promise<void>,
 ): Promise<FileHandle> {
-  return offset === 0 ? openNew(paths, confirm) : openRecorded(paths, offset, confirm)
+  return offset === 0 ? openNew(paths, isNew, confirm) : openRecorded(paths, offset, confirm)
 }
 
-async function openNew(paths: UploadPaths, confirm: () => Promise<void>) {
+async function openNew(paths: UploadPaths, isNew: boolean, confirm: () => Promise<void>) {
   const { partial, whole } = paths
-  const first = await onDisk(() => createAlone(paths))
+  const first = await onDisk(() => (isNew ? createNew(partial) : createAlone(paths)))
   if (first) return first
   await confirm()
   // Not cut but replaced: a writer that lost its lease and does not know yet has the old file.
@@ -116,9 +117,12 @@ export async function makeWhole(
   paths: UploadPaths,
   content: FileHandle,
   size: number,
+  whileWaiting: () => void,
 ): Promise<void> {
   await renameToWhole(paths)
-  await allOf([content.datasync(), syncDirectory(dirname(paths.whole))])
+  const durable = allOf([content.datasync(), syncDirectory(dirname(paths.whole))])
+  whileWaiting()
+  await durable
   // Of an open file the system knows this without asking the disk.
   const found = fstatSync(content.fd)
   // Without a name it was replaced by another file, which then is what got the final one.

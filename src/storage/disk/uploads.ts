@@ -1,19 +1,19 @@
 /** Uploads as files that are written in place and renamed when they are whole. */
 import { open } from 'node:fs/promises'
 import { ArrivingBody } from '../arriving-body.ts'
-import type { RecordProgress, UploadPosition, UploadStorage } from '../contract.ts'
+import type { UploadPosition, UploadStorage } from '../contract.ts'
 import { uploadLost } from '../errors.ts'
 import { onDisk } from './files.ts'
 import { removeFiles, sizeOf } from './objects.ts'
 import { ReadAhead } from './read-ahead.ts'
-import { UploadFile } from './upload-file.ts'
+import { UploadFile, type UploadFileOptions } from './upload-file.ts'
 import { createNew, moveIntoPlace, type UploadPaths, uploadPaths } from './upload-paths.ts'
 
 export function createDiskUploads(root: string): UploadStorage {
   const pathsOf = (position: UploadPosition) => uploadPaths(root, position.id)
   return {
-    append: (position, body, record, signal) =>
-      append(pathsOf(position), position, body, record, signal),
+    append: (position, body, record, signal, whileWaiting = () => {}) =>
+      append({ paths: pathsOf(position), position, record, signal, whileWaiting }, body),
     complete: (position) => onDisk(() => complete(pathsOf(position), position.offset)),
     discard: (position) => {
       const { whole, partial } = pathsOf(position)
@@ -23,17 +23,15 @@ export function createDiskUploads(root: string): UploadStorage {
 }
 
 async function append(
-  paths: UploadPaths,
-  position: UploadPosition,
+  options: Omit<UploadFileOptions, 'onFailure'>,
   body: AsyncIterable<Buffer>,
-  record: RecordProgress,
-  signal: AbortSignal,
 ): Promise<number> {
+  const { position, signal } = options
   const arriving = new ArrivingBody(body, (position.length ?? Infinity) - position.offset)
   const batches = new ReadAhead(arriving, () => void file.open().catch(() => {}))
   const onFailure = (error: unknown) => batches.interrupt(error)
   const onAbort = () => batches.interrupt(signal.reason)
-  const file = new UploadFile({ paths, position, record, signal, onFailure })
+  const file = new UploadFile({ ...options, onFailure })
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     signal.throwIfAborted()

@@ -1,22 +1,26 @@
 import { PassThrough } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
 import { RequestBody } from '../../../src/uploads/body.ts'
-import { observe } from '../../../src/uploads/content.ts'
+import { type Examiner, observe } from '../../../src/uploads/content.ts'
 import { drain } from '../../support/bodies.ts'
 import { never } from '../../support/leases.ts'
 import { contentOf, inChunks, MiB, sha256 } from '../../support/storage.ts'
 
 const headSize = 100
+const unknown = { contentType: undefined, refusal: undefined }
+/** What is examined comes back. */
+const examiner: Examiner = { headSize, examine: async (content) => ({ ...content, ...unknown }) }
 const startOf = (length: number | undefined) => ({ offset: 0, length })
 
 /** Looks at a body that comes in these chunks, up to its end. */
 async function look(chunks: readonly Buffer[]) {
   const content = Buffer.concat(chunks)
-  const observed = observe(bodyOf(chunks), startOf(content.length), headSize)
+  const observed = observe(bodyOf(chunks), startOf(content.length), examiner)
   const { read, error } = await drain(observed)
   expect(error).toBeUndefined()
   expect(read.equals(content)).toBe(true)
-  return observed.content(content.length)
+  return observed.examined(content.length)
 }
 
 async function* bodyOf(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
@@ -27,7 +31,7 @@ describe('looking at what arrives', () => {
   it('passes the very chunks on, in order', async () => {
     const chunks = [3, 1, 0, 250, 7].map((size, seed) => contentOf(size, seed))
     const passed: Buffer[] = []
-    for await (const chunk of observe(bodyOf(chunks), startOf(261), headSize)) passed.push(chunk)
+    for await (const chunk of observe(bodyOf(chunks), startOf(261), examiner)) passed.push(chunk)
     expect(passed).toHaveLength(chunks.length)
     for (const [index, chunk] of passed.entries()) expect(chunk).toBe(chunks[index])
   })
@@ -48,43 +52,90 @@ describe('looking at what arrives', () => {
     expect(await look(chunks)).toEqual({
       sha256: sha256(content),
       head: content.subarray(0, headSize),
+      ...unknown,
     })
   })
 
-  it('keeps a head of its own, whatever becomes of the chunks', async () => {
+  it('examines once, as soon as it is told that all of it is there', async () => {
     const content = contentOf(500)
-    const chunk = Buffer.from(content)
-    const observed = observe(bodyOf([chunk]), startOf(500), headSize)
+    const examine = vi.fn(examiner.examine)
+    const observed = observe(inChunks(content, 200), startOf(500), { headSize, examine })
+    observed.examine()
     await drain(observed)
-    chunk.fill(0)
-    expect(observed.content(500)).toEqual({
-      sha256: sha256(content),
-      head: content.subarray(0, headSize),
-    })
+    expect(examine).not.toHaveBeenCalled()
+    observed.examine()
+    observed.examine()
+    expect(examine).toHaveBeenCalledOnce()
+    expect(await observed.examined(500)).toMatchObject({ sha256: sha256(content) })
+    expect(examine).toHaveBeenCalledOnce()
+  })
+
+  it('examines nothing that is not all of it', async () => {
+    const examine = vi.fn(examiner.examine)
+    const observed = observe(inChunks(contentOf(500), 200), startOf(501), { headSize, examine })
+    await drain(observed)
+    observed.examine()
+    expect(examine).not.toHaveBeenCalled()
+  })
+
+  it('says what examining failed with to whoever wants to know, and to nobody else', async () => {
+    const error = new Error('cannot be read')
+    const failing: Examiner = { headSize, examine: () => Promise.reject(error) }
+    const observed = observe(inChunks(contentOf(500), 200), startOf(500), failing)
+    await drain(observed)
+    observed.examine()
+    // An error that nobody takes would end the process here.
+    await turn()
+    await expect(observed.examined(500)).rejects.toBe(error)
+  })
+
+  it.each([
+    ['when as much came as may wait', 256 * 1_024, 0],
+    ['after a while when nothing more comes', 1_000, 10],
+  ])('does not hold what passed for ever: %s', async (_, size, after) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const content = contentOf(size)
+      const chunk = Buffer.from(content)
+      const chunks = observe(bodyOf([chunk]), startOf(size), examiner)
+      await drain(chunks)
+      expect(vi.getTimerCount()).toBe(after === 0 ? 0 : 1)
+      vi.advanceTimersByTime(after)
+      chunk.fill(0)
+      expect(await chunks.examined(size)).toMatchObject({
+        sha256: sha256(content),
+        head: content.subarray(0, headSize),
+      })
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('knows nothing of a file of another size, and still knows that of its own', async () => {
     const content = contentOf(500)
-    const observed = observe(inChunks(content, 200), startOf(1_000), headSize)
+    const observed = observe(inChunks(content, 200), startOf(1_000), examiner)
     await drain(observed)
-    for (const size of [0, 200, 499, 501, 1_000]) expect(observed.content(size)).toBeUndefined()
-    expect(observed.content(500)?.sha256).toBe(sha256(content))
+    for (const size of [0, 200, 499, 501, 1_000]) {
+      expect(await observed.examined(size)).toBeUndefined()
+    }
+    expect(await observed.examined(500)).toMatchObject({ sha256: sha256(content) })
   })
 
   it('knows nothing of a file while only some of it has passed', async () => {
     const content = contentOf(500)
-    const observed = observe(inChunks(content, 200), startOf(500), headSize)
+    const observed = observe(inChunks(content, 200), startOf(500), examiner)
     const chunks = observed[Symbol.asyncIterator]()
     await chunks.next()
-    expect(observed.content(500)).toBeUndefined()
+    expect(await observed.examined(500)).toBeUndefined()
     await chunks.return?.()
   })
 
   it('looks at exactly a mebibyte', async () => {
     const content = contentOf(MiB)
-    const observed = observe(inChunks(content), startOf(MiB), headSize)
+    const observed = observe(inChunks(content), startOf(MiB), examiner)
     await drain(observed)
-    expect(observed.content(MiB)?.sha256).toBe(sha256(content))
+    expect(await observed.examined(MiB)).toMatchObject({ sha256: sha256(content) })
   })
 
   it.each([
@@ -95,11 +146,12 @@ describe('looking at what arrives', () => {
     const content = contentOf(size)
     const body = inChunks(content)
     const chunks = body[Symbol.asyncIterator]()
-    const observed = observe({ [Symbol.asyncIterator]: () => chunks }, position, headSize)
+    const observed = observe({ [Symbol.asyncIterator]: () => chunks }, position, examiner)
     expect(observed[Symbol.asyncIterator]()).toBe(chunks)
     expect((await drain(observed)).read.equals(content)).toBe(true)
     for (const asked of [0, size, position.offset + size]) {
-      expect(observed.content(asked)).toBeUndefined()
+      observed.examine()
+      expect(await observed.examined(asked)).toBeUndefined()
     }
   })
 })
@@ -109,12 +161,12 @@ describe.each([
   ['left alone', startOf(undefined)],
 ])('a body that is %s', (_, position) => {
   const iterate = (body: AsyncIterable<Buffer>) =>
-    observe(body, position, headSize)[Symbol.asyncIterator]()
+    observe(body, position, examiner)[Symbol.asyncIterator]()
 
   it('ends with the error it broke with, after what came before', async () => {
     const reset = new Error('reset by peer')
     const content = contentOf(10)
-    const { read, error } = await drain(observe(inChunks(content, 4, reset), position, headSize))
+    const { read, error } = await drain(observe(inChunks(content, 4, reset), position, examiner))
     expect(error).toBe(reset)
     expect(read.equals(content)).toBe(true)
   })
@@ -171,11 +223,11 @@ it('a body that cannot be told to end may still be left', async () => {
   const next = async () => ({ done: false, value: contentOf(5) })
   const body = { [Symbol.asyncIterator]: () => ({ next }) }
   let passed = 0
-  for await (const chunk of observe(body, startOf(10), headSize)) {
+  for await (const chunk of observe(body, startOf(10), examiner)) {
     passed += chunk.length
     break
   }
   expect(passed).toBe(5)
-  const chunks = observe(body, startOf(10), headSize)[Symbol.asyncIterator]()
+  const chunks = observe(body, startOf(10), examiner)[Symbol.asyncIterator]()
   expect(await chunks.return?.()).toEqual({ done: true, value: undefined })
 })
