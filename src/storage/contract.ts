@@ -128,8 +128,8 @@ export interface Progress {
 export type RecordProgress = (progress: Progress) => Promise<void>
 
 /**
- * Objects that are built up over several requests, at `originalKey(id)`. Nothing is at that key
- * for `ObjectStorage` to read before all of it is there.
+ * Objects that are built up over several requests, at `originalKey(id)`. What `ObjectStorage` finds
+ * at that key counts once it is recorded as whole, or completed: a moment earlier it may not be all.
  *
  * One caller at a time may append to an upload (the lease sees to it). Every method throws
  * `storage-unavailable` (503) and `storage-full` (507) as `ObjectStorage` does, and `upload-lost`

@@ -38,31 +38,41 @@ describe('a file on the disk that others touch', () => {
 
   const wholePath = (ledger: TestLedger) => join(disk.directory, ledger.key)
 
+  const replace = (path: string) => {
+    rmSync(path)
+    writeFileSync(path, contentOf(5_000, 2))
+  }
+  const hasSize = (path: string, bytes: number) => () =>
+    stat(path).then(
+      ({ size }) => size === bytes,
+      () => false,
+    )
+
   it.each<[string, (path: string) => void]>([
     ['shorter', (path) => truncateSync(path, 100)],
-    [
-      'another one of the same size',
-      (path) => {
-        rmSync(path)
-        writeFileSync(path, contentOf(5_000, 2))
-      },
-    ],
+    ['another one of the same size', replace],
   ])('is not recorded as whole when it is %s at its end', async (_, spoil) => {
+    const ledger = new TestLedger(content.length)
+    const path = wholePath(ledger)
+    async function* body() {
+      yield content
+      await waitFor(hasSize(path, content.length), { intervalMs: 1 })
+      spoil(path)
+    }
+    await expect(ledger.appendBody(disk.storage, body())).rejects.toMatchObject({
+      code: 'upload-lost',
+    })
+    expect(ledger.records).toEqual([])
+  })
+
+  it('is not recorded as whole when it became another one before its last bytes', async () => {
     const ledger = new TestLedger(content.length)
     const path = `${wholePath(ledger)}.partial`
     async function* body() {
-      yield content
-      await waitFor(
-        () =>
-          stat(path).then(
-            ({ size }) => size === content.length,
-            () => false,
-          ),
-        {
-          intervalMs: 1,
-        },
-      )
-      spoil(path)
+      yield content.subarray(0, 4_000)
+      await waitFor(hasSize(path, 4_000), { intervalMs: 1 })
+      replace(path)
+      yield content.subarray(4_000)
     }
     await expect(ledger.appendBody(disk.storage, body())).rejects.toMatchObject({
       code: 'upload-lost',

@@ -64,10 +64,11 @@ const syncs = new Map<string, { running: Promise<void>; next: Promise<void> | un
 /**
  * Makes the names in a directory durable, as they are when it is called. Calls that come while it is
  * being synced share the next time.
+ * @param opened the directory, if the caller has it open; it stays so.
  */
-export function syncDirectory(directory: string): Promise<void> {
+export function syncDirectory(directory: string, opened?: FileHandle): Promise<void> {
   const sync = syncs.get(directory)
-  if (!sync) return startSync(directory)
+  if (!sync) return startSync(directory, opened)
   sync.next ??= sync.running.then(
     () => startSync(directory),
     () => startSync(directory),
@@ -75,8 +76,8 @@ export function syncDirectory(directory: string): Promise<void> {
   return sync.next
 }
 
-function startSync(directory: string): Promise<void> {
-  const running = syncNow(directory).finally(() => {
+function startSync(directory: string, opened?: FileHandle): Promise<void> {
+  const running = (opened ? opened.sync() : syncNow(directory)).finally(() => {
     if (!sync.next) syncs.delete(directory)
   })
   const sync = { running, next: undefined }
@@ -84,13 +85,22 @@ function startSync(directory: string): Promise<void> {
   return running
 }
 
+/** To be synced. */
+export function openDirectory(directory: string): Promise<FileHandle> {
+  return open(directory, constants.O_RDONLY)
+}
+
+/** Closes a file that nothing was written to: nobody has to wait for that, or hear how it went. */
+export function closeSoon(handle: FileHandle): void {
+  void handle.close().catch(() => {})
+}
+
 async function syncNow(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY)
+  const handle = await openDirectory(directory)
   try {
     await handle.sync()
   } finally {
-    // Nobody has to wait for that.
-    void handle.close().catch(() => {})
+    closeSoon(handle)
   }
 }
 

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { hasCode } from '../../errors.ts'
 import type { Progress, RecordProgress, UploadPosition } from '../contract.ts'
-import { allOf, onDisk, writeAll } from './files.ts'
-import { makeWhole, openPartial, syncNames, type UploadPaths } from './upload-paths.ts'
+import { allOf, closeSoon, onDisk, writeAll } from './files.ts'
+import { makeWhole, nameWhole, openPartial, syncNames, type UploadPaths } from './upload-paths.ts'
 
 /** Written bytes that make it worth to make them durable, while more are being written. */
 const commitEvery = 8 * 2 ** 20
@@ -34,6 +34,8 @@ export interface UploadFileOptions {
 export class UploadFile {
   readonly #options: UploadFileOptions
   #handle: Promise<FileHandle> | undefined
+  /** Once the file gets its final name: the directory that the name is in. */
+  #directory: Promise<FileHandle> | undefined
   #nameIsDurable: boolean
   #written: number
   #recorded: number
@@ -64,6 +66,8 @@ export class UploadFile {
       this.#throwIfStopped()
     }
     this.#throwIfStopped()
+    // It takes as long as to write a small file, and what is recorded is found under either name.
+    if (this.#written + size === this.#options.position.length) this.#nameWhole().catch(() => {})
     const { written, error } = await writeAll(handle, chunks, this.#written)
     this.#written += written
     if (error !== undefined) await this.#giveUp(handle, error)
@@ -85,10 +89,14 @@ export class UploadFile {
   async close(): Promise<void> {
     await this.#commit
     const opening = this.#handle
+    const naming = this.#directory
     this.#handle = undefined
+    this.#directory = undefined
     const handle = await opening?.catch(() => undefined)
     // What counts was synced before, so that an error says nothing; the descriptor is free either way.
     await handle?.close().catch(() => {})
+    const directory = await naming?.catch(() => undefined)
+    if (directory) closeSoon(directory)
   }
 
   /** The file, opened by the first call; `write` does it if nobody did before. */
@@ -131,9 +139,16 @@ export class UploadFile {
   async #commitWhole(): Promise<void> {
     const handle = await this.open()
     const { paths, whileWaiting } = this.#options
-    await onDisk(() => makeWhole(paths, handle, this.#written, whileWaiting))
+    await onDisk(async () =>
+      makeWhole(paths, await this.#nameWhole(), handle, this.#written, whileWaiting),
+    )
     const progress = { ...progressTo(this.#written), whole: true }
     await allOf([this.#recordNow(progress), this.close()])
+  }
+
+  #nameWhole(): Promise<FileHandle> {
+    this.#directory ??= nameWhole(this.#options.paths)
+    return this.#directory
   }
 
   async #recordNow(progress: Progress): Promise<void> {

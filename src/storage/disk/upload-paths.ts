@@ -1,6 +1,7 @@
 /**
- * Where the bytes of an upload are: under a name that ends in `.partial` until it is whole, so that
- * no reader takes a part of an object for the object, as on S3.
+ * Where the bytes of an upload are: under a name that ends in `.partial`, until the last of them
+ * come. After a crash or on a full disk there may be less under the final name than all of it; the
+ * ledger knows, and who goes on gives it the first name again.
  */
 import { fstatSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
@@ -9,7 +10,15 @@ import { hasCode } from '../../errors.ts'
 import type { UploadPosition } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
 import { originalKey } from '../keys.ts'
-import { allOf, inDirectory, onDisk, pathUnder, syncDirectory } from './files.ts'
+import {
+  allOf,
+  closeSoon,
+  inDirectory,
+  onDisk,
+  openDirectory,
+  pathUnder,
+  syncDirectory,
+} from './files.ts'
 import { sizeOf } from './objects.ts'
 
 export interface UploadPaths {
@@ -109,18 +118,32 @@ export async function moveIntoPlace(paths: UploadPaths, size: number): Promise<v
 }
 
 /**
+ * Gives the file its final name, while its last bytes may still be on their way into it: until it is
+ * recorded that the file is whole, the name says nothing. Returns the directory, for `makeWhole`.
+ * @throws AppError `upload-lost` (410) when the file is under neither name.
+ */
+export async function nameWhole(paths: UploadPaths): Promise<FileHandle> {
+  const opening = openDirectory(dirname(paths.whole))
+  const [renamed] = await Promise.allSettled([renameToWhole(paths), opening])
+  const directory = await opening
+  if (renamed.status === 'fulfilled') return directory
+  closeSoon(directory)
+  throw renamed.reason
+}
+
+/**
  * Makes the content of a file durable together with its final name: the file system then has to
- * write its journal once. The name says nothing before this is done and recorded.
+ * write its journal once.
  * @throws AppError `upload-lost` (410) when the file is not `size` bytes long, or not under that name.
  */
 export async function makeWhole(
-  paths: UploadPaths,
+  { whole }: UploadPaths,
+  directory: FileHandle,
   content: FileHandle,
   size: number,
   whileWaiting: () => void,
 ): Promise<void> {
-  await renameToWhole(paths)
-  const durable = allOf([content.datasync(), syncDirectory(dirname(paths.whole))])
+  const durable = allOf([content.datasync(), syncDirectory(dirname(whole), directory)])
   whileWaiting()
   await durable
   // Of an open file the system knows this without asking the disk.
