@@ -111,17 +111,16 @@ describe('uploads that share memory', () => {
   it('is given back by clients that stand still, before anybody wants it', async () => {
     const release = Promise.withResolvers<void>()
     const half = content.subarray(0, 3 * MiB)
-    await withBudget(96 * MiB, async (storage, memory) => {
+    await withBudget(64 * MiB, async (storage, memory) => {
       const idle = Array.from({ length: 10 }, () => {
         const ledger = new TestLedger(content.length)
         return ledger.appendBody(storage, stalling(half, release.promise)).catch(() => ledger)
       })
       await expect.poll(() => memory.held).toBe(40 * MiB)
-      await expect.poll(() => memory.held, { timeout: 10_000 }).toBeLessThanOrEqual(12 * MiB)
-      expect(faults.count('PutObject')).toBe(7)
+      // Half of it is free then, and the others keep what they have.
+      await expect.poll(() => memory.held, { timeout: 10_000 }).toBe(32 * MiB)
+      expect(faults.count('PutObject')).toBe(2)
       await new TestLedger(content.length).append(storage, content)
-      // Whoever comes then finds room, and the others keep what they have.
-      expect(faults.count('PutObject')).toBe(7)
       release.resolve()
       await Promise.all(idle)
     })

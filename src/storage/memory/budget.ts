@@ -62,7 +62,7 @@ export function createMemoryBudget(limit: number): MemoryBudget {
       held += bytes
       // Blocks that lie ready are memory, too: they make room for those in use.
       if (bytes > 0) pool.trim(Math.max(0, limit - held))
-      if (held > limit / 8) watch()
+      if (held > limit / 2) watch()
     },
     leave(share) {
       shares.delete(share)
@@ -97,12 +97,17 @@ export function createMemoryBudget(limit: number): MemoryBudget {
     wasLate = isLate
     if (!isLate) {
       for (const share of spillers([...shares], limit, now)) share.tellToSpill()
-      if (overdrawn?.share.overdraws && now >= overdrawn.until) overdrawn.share.tellToSpill()
+      if (isOverdue(now)) overdrawn?.share.tellToSpill()
     }
     settle()
-    if (waiting() > 0 || held > limit / 8) return
+    if (waiting() > 0 || held > limit / 2) return
     clearInterval(timer)
     timer = undefined
+  }
+
+  /** Whether the time of the one that went over has come to its end, and others wait. */
+  function isOverdue(now: number): boolean {
+    return overdrawn?.share.overdraws === true && now >= overdrawn.until && waiting() > 0
   }
 
   function watch(): void {

@@ -13,8 +13,9 @@
  * 2. Uploads whose clients have been silent for a moment are told to store what they have and to
  *    free it, the largest first, as many as are needed. They come back with less right: what they
  *    take must leave room for others, and each time they wait longer before they go first. Those
- *    that stand still are told before anybody waits, until they hold an eighth of the budget, so
- *    that whoever comes has room at once; each time it takes longer until one counts as that.
+ *    that stand still are told before anybody waits, once more than half of the budget is held,
+ *    until they hold an eighth, so that whoever comes has room at once; each time it takes longer
+ *    until one counts as that.
  * 3. When all blocks are being filled by clients that do send, nothing would ever come back: one
  *    waiting upload at a time may go over the budget until its part is full, for a slice of time.
  *    When that is over and the part is not full, it is told to store what it has, too.
@@ -103,9 +104,14 @@ export function grants<C extends Claim>(claims: readonly C[], limit: number, now
 export function spillers<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
   const holding = claims.filter(({ filling, spilling }) => filling > 0 && !spilling)
   const still = holding.filter((claim) => standsStill(claim, now))
-  const silent = holding.filter((claim) => still.includes(claim) || isSilent(claim, now))
-  const tooMuch = sum(still, ({ filling }) => filling) - limit / 8
+  const silent = holding.filter((claim) => standsStill(claim, now) || isSilent(claim, now))
+  const tooMuch = Math.min(sum(still, fillingOf) - limit / 8, stayingOf(claims) - limit / 2)
   return [...new Set([...largest(still, tooMuch), ...largest(silent, missing(claims, limit))])]
+}
+
+/** Bytes that are held, and not about to be given back. */
+function stayingOf(claims: readonly Claim[]): number {
+  return sum(claims, (claim) => claim.storing + (claim.spilling ? 0 : claim.filling))
 }
 
 /** Bytes that those who wait will not find. */
@@ -175,6 +181,10 @@ function rank({ filling, isFast }: Claim): number {
 function isAged({ wants, spills }: Claim, now: number): boolean {
   const limit = Math.min(longestPatience, patience * 2 ** Math.min(spills, 10))
   return wants !== undefined && now - wants.since >= limit
+}
+
+function fillingOf({ filling }: Claim): number {
+  return filling
 }
 
 function sum<C>(items: readonly C[], value: (item: C) => number): number {

@@ -144,21 +144,30 @@ describe('memory is wanted back', () => {
 
   it('from those that stand still, the largest first, until they hold an eighth of it', () => {
     const claims = [
+      claim('busy', { storing: 20 * MiB }),
       silent('one', MiB, 1_000),
       silent('trickling', 4 * MiB, 10),
       silent('two', 2 * MiB, 1_000),
       { ...silent('told', 4 * MiB, 60_000), spilling: true },
     ]
-    const [, trickling] = claims
-    if (trickling) claims[1] = { ...trickling, waited: 990 }
+    const [, , trickling] = claims
+    if (trickling) claims[2] = { ...trickling, waited: 990 }
     expect(names(spillers(claims, 16 * MiB, now))).toEqual(['trickling', 'two'])
-    expect(names(spillers(claims, 8 * 7 * MiB, now))).toEqual([])
-    expect(names(spillers(claims, 8 * 7 * MiB - 1, now))).toEqual(['trickling'])
+    expect(names(spillers(claims, 48 * MiB, now))).toEqual(['trickling'])
+  })
+
+  it('from those that stand still only while more than half of it is held', () => {
+    const still = [silent('one', 4 * MiB, 1_000), silent('two', 3 * MiB, 1_000)]
+    const told = { ...silent('told', 4 * MiB, 60_000), spilling: true }
+    expect(names(spillers([...still, told], 14 * MiB, now))).toEqual([])
+    expect(names(spillers([...still, told], 14 * MiB - 2, now))).toEqual(['one'])
+    const busy = claim('busy', { filling: MiB, storing: 3 * MiB })
+    expect(names(spillers([...still, busy], 14 * MiB, now))).toEqual(['one'])
   })
 
   it('later from those that had to give it back, each time', () => {
     const told = (spills: number, ago: number) =>
-      spillers([{ ...silent('one', 8 * MiB, ago), spills }], 16 * MiB, now).length
+      spillers([{ ...silent('one', 8 * MiB, ago), spills }], 8 * MiB, now).length
     expect([told(1, 1_999), told(1, 2_000)]).toEqual([0, 1])
     expect([told(3, 7_999), told(3, 8_000)]).toEqual([0, 1])
     expect([told(9, 59_999), told(9, 60_000)]).toEqual([0, 1])
