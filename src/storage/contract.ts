@@ -87,8 +87,6 @@ export const multipartStarting = ''
 /** Where an upload stands in storage. The ledger keeps it, exactly as it was last recorded. */
 export interface UploadPosition {
   readonly id: string
-  /** Whether it was created by this very request, so that storage has nothing of it. */
-  readonly isNew?: boolean
   /** Bytes of the whole upload; undefined while the client has not said. */
   readonly length: number | undefined
   /** Bytes that are durable, contiguous from zero: those in parts, then those of the tail. */

@@ -94,7 +94,7 @@ class Observed implements ContentObserver {
   }
 
   async examined(size: number): Promise<Examined | undefined> {
-    return this.#size === size ? this.#begin() : undefined
+    return this.#size === size && size === this.#length ? this.#begin() : undefined
   }
 
   #begin(): Promise<Examined> {
@@ -109,6 +109,8 @@ class Observed implements ContentObserver {
 
   #see(chunk: Buffer): void {
     this.#size += chunk.length
+    // Then it is no file that can be known any more.
+    if (this.#size > this.#length) return
     const missing = this.#examiner.headSize - this.#head.length
     if (missing > 0) this.#head = Buffer.concat([this.#head, chunk.subarray(0, missing)])
     this.#unhashed.push(chunk)

@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Progress } from '../../src/storage/contract.ts'
 import { contentOf, inChunks, startDisk, TestLedger } from '../support/storage.ts'
@@ -104,6 +104,26 @@ describe('a file on the disk of an upload', () => {
     await expect.poll(descriptors).toEqual([])
   })
 
+  it('is lost when its directory is gone before its last bytes', async () => {
+    const ledger = new TestLedger(content.length)
+    const path = join(disk.directory, `${ledger.key}.partial`)
+    async function* body() {
+      yield content.subarray(0, 2_000)
+      await waitFor(() =>
+        stat(path).then(
+          ({ size }) => size === 2_000,
+          () => false,
+        ),
+      )
+      await rm(dirname(path), { recursive: true })
+      yield content.subarray(2_000)
+    }
+    await expect(ledger.appendBody(disk.storage, body())).rejects.toMatchObject({
+      code: 'upload-lost',
+    })
+    await mkdir(dirname(path))
+  })
+
   it.each([
     ['that is being written', '.partial'],
     ['that is whole', ''],
@@ -116,13 +136,5 @@ describe('a file on the disk of an upload', () => {
     const appended = disk.storage.append(ledger.position, inChunks(content), record, signal)
     await expect(appended).rejects.toBe(lost)
     expect(await readFile(path, 'utf8')).toBe('of somebody else')
-    // Of an upload that was just created nobody else can know; if there is one all the same, it asks.
-    const position = { ...ledger.position, isNew: true }
-    if (suffix === '.partial') {
-      await expect(disk.storage.append(position, inChunks(content), record, signal)).rejects.toBe(
-        lost,
-      )
-      expect(await readFile(path, 'utf8')).toBe('of somebody else')
-    }
   })
 })

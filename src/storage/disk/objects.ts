@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, stat as statCallback } from 'node:fs'
 import {
   access,
   copyFile,
@@ -61,14 +61,15 @@ export async function removeFiles(root: string, paths: readonly string[]): Promi
 }
 
 /** The size of the file at a path, or undefined when there is none. */
-export async function sizeOf(path: string): Promise<{ size: number } | undefined> {
-  try {
-    const { size } = await stat(path)
-    return { size }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
-    throw error
-  }
+export function sizeOf(path: string): Promise<{ size: number } | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ size: number } | undefined>()
+  // Asked for each new upload, where the answer is no: as a promise an error costs more than to ask.
+  statCallback(path, (error, stats) => {
+    if (!error) resolve({ size: stats.size })
+    else if (hasCode(error, 'ENOENT', 'ENOTDIR')) resolve(undefined)
+    else reject(error)
+  })
+  return promise
 }
 
 async function replace(

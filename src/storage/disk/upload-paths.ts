@@ -7,7 +7,6 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from '../../errors.ts'
-import type { UploadPosition } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
 import { originalKey } from '../keys.ts'
 import {
@@ -42,15 +41,15 @@ export function uploadPaths(root: string, id: string): UploadPaths {
  */
 export function openPartial(
   paths: UploadPaths,
-  { offset, isNew = false }: Pick<UploadPosition, 'offset' | 'isNew'>,
+  offset: number,
   confirm: () => Promise<void>,
 ): Promise<FileHandle> {
-  return offset === 0 ? openNew(paths, isNew, confirm) : openRecorded(paths, offset, confirm)
+  return offset === 0 ? openNew(paths, confirm) : openRecorded(paths, offset, confirm)
 }
 
-async function openNew(paths: UploadPaths, isNew: boolean, confirm: () => Promise<void>) {
+async function openNew(paths: UploadPaths, confirm: () => Promise<void>) {
   const { partial, whole } = paths
-  const first = await onDisk(() => (isNew ? createNew(partial) : createAlone(paths)))
+  const first = await onDisk(() => createAlone(paths))
   if (first) return first
   await confirm()
   // Not cut but replaced: a writer that lost its lease and does not know yet has the old file.
@@ -125,9 +124,8 @@ export async function moveIntoPlace(paths: UploadPaths, size: number): Promise<v
 export async function nameWhole(paths: UploadPaths): Promise<FileHandle> {
   const opening = openDirectory(dirname(paths.whole))
   const [renamed] = await Promise.allSettled([renameToWhole(paths), opening])
-  const directory = await opening
-  if (renamed.status === 'fulfilled') return directory
-  closeSoon(directory)
+  if (renamed.status === 'fulfilled') return opening
+  opening.then(closeSoon, () => {})
   throw renamed.reason
 }
 

@@ -98,7 +98,7 @@ async function begin(
       return { ...nothing, stored: true }
     }
     const body = bodyOf(request, lease, length ?? maxSize)
-    const received = await receive(lease, body, { ...startOf(upload), isNew: true })
+    const received = await receive(lease, body, startOf(upload))
     if (!received.stored && !body.ended) lease.letGo.throwIfAborted()
     return { ...received, expiresAt: received.expiresAt ?? expiresAt }
   })
