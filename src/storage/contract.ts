@@ -87,6 +87,11 @@ export const multipartStarting = ''
 /** Where an upload stands in storage. The ledger keeps it, exactly as it was last recorded. */
 export interface UploadPosition {
   readonly id: string
+  /**
+   * Of an upload that was only just created: the moment (of `performance.now()`) until when surely
+   * nobody else has stored anything of it. Storage need not look for that before.
+   */
+  readonly untouchedUntil?: number
   /** Bytes of the whole upload; undefined while the client has not said. */
   readonly length: number | undefined
   /** Bytes that are durable, contiguous from zero: those in parts, then those of the tail. */

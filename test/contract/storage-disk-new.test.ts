@@ -125,15 +125,23 @@ describe('a file on the disk of an upload', () => {
   })
 
   it.each([
-    ['that is being written', '.partial'],
-    ['that is whole', ''],
-  ])('%s, and there already, is never overwritten unasked', async (_, suffix) => {
+    ['that is being written', '.partial', undefined],
+    ['that is whole', '', undefined],
+    // Nobody is said to have touched it, but it is in the way.
+    ['that is being written all the same', '.partial', 60_000],
+    // Nobody had touched it, but that is no longer sure.
+    ['that is whole by now', '', -1],
+  ])('%s, and there already, is never overwritten unasked', async (_, suffix, untouchedFor) => {
     const ledger = new TestLedger(content.length)
     const path = join(disk.directory, `${ledger.key}${suffix}`)
     await writeFile(path, 'of somebody else')
     const lost = new Error('the lease is lost')
     const record = vi.fn(() => Promise.reject(lost))
-    const appended = disk.storage.append(ledger.position, inChunks(content), record, signal)
+    const position = {
+      ...ledger.position,
+      ...(untouchedFor && { untouchedUntil: performance.now() + untouchedFor }),
+    }
+    const appended = disk.storage.append(position, inChunks(content), record, signal)
     await expect(appended).rejects.toBe(lost)
     expect(await readFile(path, 'utf8')).toBe('of somebody else')
   })

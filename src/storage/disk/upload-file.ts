@@ -108,7 +108,7 @@ export class UploadFile {
   async #open(): Promise<FileHandle> {
     const { paths, position, record, signal } = this.#options
     signal.throwIfAborted()
-    return openPartial(paths, position.offset, async () => {
+    return openPartial(paths, position, async () => {
       signal.throwIfAborted()
       await record(progressTo(position.offset))
       signal.throwIfAborted()

@@ -7,6 +7,7 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from '../../errors.ts'
+import type { UploadPosition } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
 import { originalKey } from '../keys.ts'
 import {
@@ -41,15 +42,16 @@ export function uploadPaths(root: string, id: string): UploadPaths {
  */
 export function openPartial(
   paths: UploadPaths,
-  offset: number,
+  { offset, untouchedUntil = 0 }: Pick<UploadPosition, 'offset' | 'untouchedUntil'>,
   confirm: () => Promise<void>,
 ): Promise<FileHandle> {
-  return offset === 0 ? openNew(paths, confirm) : openRecorded(paths, offset, confirm)
+  if (offset > 0) return openRecorded(paths, offset, confirm)
+  return openNew(paths, performance.now() < untouchedUntil, confirm)
 }
 
-async function openNew(paths: UploadPaths, confirm: () => Promise<void>) {
+async function openNew(paths: UploadPaths, isUntouched: boolean, confirm: () => Promise<void>) {
   const { partial, whole } = paths
-  const first = await onDisk(() => createAlone(paths))
+  const first = await onDisk(() => (isUntouched ? createNew(partial) : createAlone(paths)))
   if (first) return first
   await confirm()
   // Not cut but replaced: a writer that lost its lease and does not know yet has the old file.

@@ -8,6 +8,9 @@ import { bodyOf, hasBytes, requireRoomFor, requireSpace } from './bytes.ts'
 import { expires, type TusDependencies, type TusMethod, type TusOptions } from './context.ts'
 import type { TusRequest } from './request.ts'
 
+/** Much shorter than a lease, so that nobody else can have had one of a new upload meanwhile. */
+const exclusiveMs = 3_000
+
 /**
  * POST: creation, creation-with-upload and creation-defer-length. With bytes it answers when they
  * are recorded, and with all of them when the upload is stored.
@@ -92,13 +95,14 @@ async function begin(
     return nothing
   }
   return leases.holdNew(id, async (lease, record) => {
+    const untouchedUntil = performance.now() + exclusiveMs
     await createUpload(database.queries, upload, record)
     if (length === 0) {
       await finish.assemble(lease)
       return { ...nothing, stored: true }
     }
     const body = bodyOf(request, lease, length ?? maxSize)
-    const received = await receive(lease, body, startOf(upload))
+    const received = await receive(lease, body, { ...startOf(upload), untouchedUntil })
     if (!received.stored && !body.ended) lease.letGo.throwIfAborted()
     return { ...received, expiresAt: received.expiresAt ?? expiresAt }
   })
