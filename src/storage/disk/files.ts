@@ -85,18 +85,18 @@ function startSync(directory: string, opened?: FileHandle): Promise<void> {
   return running
 }
 
-/** To be synced. */
-export function openDirectory(directory: string): Promise<FileHandle> {
-  return open(directory, constants.O_RDONLY)
+/** Opens a directory for `syncDirectory`, unless one who is syncing it just now will do so. */
+export async function openToSync(directory: string): Promise<FileHandle | undefined> {
+  return syncs.has(directory) ? undefined : open(directory, constants.O_RDONLY)
 }
 
 /** Closes a file that nothing was written to: nobody has to wait for that, or hear how it went. */
-export function closeSoon(handle: FileHandle): void {
-  void handle.close().catch(() => {})
+export function closeSoon(handle: FileHandle | undefined): void {
+  handle?.close().catch(() => {})
 }
 
 async function syncNow(directory: string): Promise<void> {
-  const handle = await openDirectory(directory)
+  const handle = await open(directory, constants.O_RDONLY)
   try {
     await handle.sync()
   } finally {

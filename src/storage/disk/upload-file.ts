@@ -35,7 +35,7 @@ export class UploadFile {
   readonly #options: UploadFileOptions
   #handle: Promise<FileHandle> | undefined
   /** Once the file gets its final name: the directory that the name is in. */
-  #directory: Promise<FileHandle> | undefined
+  #directory: Promise<FileHandle | undefined> | undefined
   #nameIsDurable: boolean
   #written: number
   #recorded: number
@@ -95,8 +95,7 @@ export class UploadFile {
     const handle = await opening?.catch(() => undefined)
     // What counts was synced before, so that an error says nothing; the descriptor is free either way.
     await handle?.close().catch(() => {})
-    const directory = await naming?.catch(() => undefined)
-    if (directory) closeSoon(directory)
+    closeSoon(await naming?.catch(() => undefined))
   }
 
   /** The file, opened by the first call; `write` does it if nobody did before. */
@@ -146,7 +145,7 @@ export class UploadFile {
     await allOf([this.#recordNow(progress), this.close()])
   }
 
-  #nameWhole(): Promise<FileHandle> {
+  #nameWhole(): Promise<FileHandle | undefined> {
     this.#directory ??= nameWhole(this.#options.paths)
     return this.#directory
   }

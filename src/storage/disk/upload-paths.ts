@@ -15,7 +15,7 @@ import {
   closeSoon,
   inDirectory,
   onDisk,
-  openDirectory,
+  openToSync,
   pathUnder,
   syncDirectory,
 } from './files.ts'
@@ -120,11 +120,12 @@ export async function moveIntoPlace(paths: UploadPaths, size: number): Promise<v
 
 /**
  * Gives the file its final name, while its last bytes may still be on their way into it: until it is
- * recorded that the file is whole, the name says nothing. Returns the directory, for `makeWhole`.
+ * recorded that the file is whole, the name says nothing. Returns the directory if it was worth to
+ * open it meanwhile, for `makeWhole`.
  * @throws AppError `upload-lost` (410) when the file is under neither name.
  */
-export async function nameWhole(paths: UploadPaths): Promise<FileHandle> {
-  const opening = openDirectory(dirname(paths.whole))
+export async function nameWhole(paths: UploadPaths): Promise<FileHandle | undefined> {
+  const opening = openToSync(dirname(paths.whole))
   const [renamed] = await Promise.allSettled([renameToWhole(paths), opening])
   if (renamed.status === 'fulfilled') return opening
   opening.then(closeSoon, () => {})
@@ -138,7 +139,7 @@ export async function nameWhole(paths: UploadPaths): Promise<FileHandle> {
  */
 export async function makeWhole(
   { whole }: UploadPaths,
-  directory: FileHandle,
+  directory: FileHandle | undefined,
   content: FileHandle,
   size: number,
   whileWaiting: () => void,
