@@ -57,6 +57,11 @@ export class Child implements AsyncDisposable {
     return this.#stderr
   }
 
+  /** Reads standard output no more; what the process writes to it fails. */
+  stopReading(): void {
+    this.#process.stdout?.destroy()
+  }
+
   get running(): boolean {
     return alive.has(this.#process)
   }

@@ -100,6 +100,11 @@ export class Program implements AsyncDisposable {
     return this.#child.exited
   }
 
+  /** Reads the log no more; what the program writes to it fails. */
+  stopReading(): void {
+    this.#child.stopReading()
+  }
+
   /** Every complete log line so far. */
   get logs(): LogLine[] {
     return this.stdout
