@@ -111,6 +111,8 @@ describe('uploads that share memory', () => {
   it('is given back by clients that stand still, before anybody wants it', async () => {
     const release = Promise.withResolvers<void>()
     const half = content.subarray(0, 3 * MiB)
+    // Long enough to look several times while it is on its way.
+    faults.fail({ operation: 'PutObject', fault: { delayMs: 300 } })
     await withBudget(64 * MiB, async (storage, memory) => {
       const idle = Array.from({ length: 10 }, () => {
         const ledger = new TestLedger(content.length)
@@ -118,7 +120,7 @@ describe('uploads that share memory', () => {
       })
       await expect.poll(() => memory.held).toBe(40 * MiB)
       // Half of it is free then, and the others keep what they have.
-      await expect.poll(() => memory.held, { timeout: 10_000 }).toBe(32 * MiB)
+      await expect.poll(() => memory.held).toBe(32 * MiB)
       expect(faults.count('PutObject')).toBe(2)
       await new TestLedger(content.length).append(storage, content)
       release.resolve()
@@ -144,7 +146,7 @@ describe('uploads that share memory', () => {
       const isSpilled = () => slow.position.offset === 3 * MiB && memory.waiting === 0
       async function* pausing() {
         yield* inChunks(content.subarray(0, 3 * MiB))
-        await expect.poll(isSpilled, { timeout: 20_000 }).toBe(true)
+        await expect.poll(isSpilled).toBe(true)
         yield* inChunks(content.subarray(3 * MiB))
       }
       const fast = new TestLedger(content.length)

@@ -78,7 +78,7 @@ export function keptFree(claim: Pick<Claim, 'filling' | 'spills'>, size: number,
 /** Those that can have what they want, in the order in which they get it. */
 export function grants<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
   const reserve = limit / 8
-  let free = limit - sum(claims, (claim) => claim.filling + claim.storing)
+  let free = limit - sum(claims, heldBy)
   let small = sum(claims, ({ filling }) => (filling <= smallBlock ? filling : 0))
   let blocked = false
   return inOrder(claims, now).filter((claim) => {
@@ -111,17 +111,16 @@ export function spillers<C extends Claim>(claims: readonly C[], limit: number, n
 
 /** Bytes that are held, and not about to be given back. */
 function stayingOf(claims: readonly Claim[]): number {
-  return sum(claims, (claim) => claim.storing + (claim.spilling ? 0 : claim.filling))
+  return sum(claims, heldBy) - sum(claims, returningFrom)
 }
 
 /** Bytes that those who wait will not find. */
 function missing(claims: readonly Claim[], limit: number): number {
   const wanted = sum(claims, ({ wants, filling }) => (wants ? wants.size - filling : 0))
   if (wanted === 0) return 0
-  const free = limit - sum(claims, (claim) => claim.filling + claim.storing)
-  const coming = sum(claims, ({ spilling, filling }) => (spilling ? filling : 0))
+  const free = limit - sum(claims, heldBy)
   const kept = claims.map((claim) => (claim.wants ? keptFree(claim, claim.wants.size, limit) : 0))
-  return wanted + Math.max(0, ...kept) - Math.max(0, free) - coming
+  return wanted + Math.max(0, ...kept) - Math.max(0, free) - sum(claims, returningFrom)
 }
 
 /** As many of them, the largest first, as hold so much. */
@@ -185,6 +184,15 @@ function isAged({ wants, spills }: Claim, now: number): boolean {
 
 function fillingOf({ filling }: Claim): number {
   return filling
+}
+
+function heldBy({ filling, storing }: Claim): number {
+  return filling + storing
+}
+
+/** Bytes that come back without being taken again: it was told to give up all it has. */
+function returningFrom(claim: Claim): number {
+  return claim.spilling ? heldBy(claim) : 0
 }
 
 function sum<C>(items: readonly C[], value: (item: C) => number): number {

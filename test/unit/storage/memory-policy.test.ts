@@ -165,6 +165,16 @@ describe('memory is wanted back', () => {
     expect(names(spillers([...still, busy], 14 * MiB, now))).toEqual(['one'])
   })
 
+  it('from no others while those that were told are still storing what they have', () => {
+    const still = [silent('one', 4 * MiB, 1_000), silent('two', 4 * MiB, 1_000)]
+    const told = claim('told', { storing: 4 * MiB, spilling: true })
+    expect(names(spillers([...still, told], 16 * MiB, now))).toEqual([])
+    const waiting = claim('waiting', { wants: wants(4 * MiB) })
+    const quiet = [silent('one', 4 * MiB), silent('two', 4 * MiB)]
+    expect(names(spillers([...quiet, told, waiting], 13 * MiB, now))).toEqual(['one'])
+    expect(names(spillers([...quiet, told, waiting], 14 * MiB, now))).toEqual([])
+  })
+
   it('later from those that had to give it back, each time', () => {
     const told = (spills: number, ago: number) =>
       spillers([{ ...silent('one', 8 * MiB, ago), spills }], 8 * MiB, now).length
