@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is sure to come may take long on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

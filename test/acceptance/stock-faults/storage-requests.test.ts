@@ -92,6 +92,7 @@ contrast(
   async (target) => {
     const id = await begin(target, 12 * MiB)
     await trySend(target, id, 0, randomBytes(12 * MiB))
+    await untilQuiet(target)
     const parts = target.s3.requests.filter(({ operation }) => operation === 'UploadPart')
     if (parts.length === 0) throw new Error('there was no part')
     const framing = parts.map(({ headers }) => headers['content-encoding'])

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { pipeline } from 'node:stream/promises'
 import { operationOf, type S3Operation } from '../s3-operations.ts'
 
-/** A request that S3 has answered. */
+/** A request to S3 that is over. */
 export interface S3Request {
   readonly operation: S3Operation | undefined
   /** Without the bucket. */
@@ -12,24 +12,28 @@ export interface S3Request {
   readonly partNumber: number | undefined
   /** Bytes of what was to be stored, without any framing. */
   readonly size: number
-  readonly status: number
+  /** Undefined when S3 did not answer, or not to the end. */
+  readonly status: number | undefined
   readonly headers: IncomingMessage['headers']
 }
 
 export interface S3Tap {
   readonly endpoint: string
-  /** In the order of their answers. */
+  /** In the order of their ends. */
   readonly requests: readonly S3Request[]
   close(): Promise<void>
 }
 
-/** Passes requests on to an S3 service as they are, and writes down what it answered. */
+/** Passes requests on to an S3 service as they are, and writes down what came of them. */
 export async function startS3Tap(target: string): Promise<S3Tap> {
   const requests: S3Request[] = []
   const server = createServer((incoming, outgoing) => {
     passOn(target, incoming, outgoing).then(
       (status) => requests.push(describe(incoming, status)),
-      () => outgoing.destroy(),
+      () => {
+        requests.push(describe(incoming, undefined))
+        outgoing.destroy()
+      },
     )
   })
   server.listen(0, '127.0.0.1')
@@ -68,7 +72,7 @@ async function passOn(
   return statusCode
 }
 
-function describe(incoming: IncomingMessage, status: number): S3Request {
+function describe(incoming: IncomingMessage, status: number | undefined): S3Request {
   const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://s3')
   const { headers } = incoming
   const partNumber = searchParams.get('partNumber')
