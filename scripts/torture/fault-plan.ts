@@ -16,6 +16,7 @@ const internalError: Fault = { status: 500, code: 'InternalError' }
 const errorInSuccess: Fault = { status: 200, code: 'InternalError' }
 
 const rules: readonly FaultRule[] = [
+  { operation: 'UploadPart', fault: { lateMs: 3_000 }, probability: 0.02 },
   ...(['UploadPart', 'PutObject'] as const).flatMap((operation): FaultRule[] => [
     { operation, fault: 'truncate-request', probability: 0.01 },
     { operation, fault: 'corrupt-request', probability: 0.01 },

@@ -24,6 +24,9 @@ export interface UploadsTable {
   failure: string | null
   /** The open S3 multipart upload, if there is one. */
   multipart_id: string | null
+  /** How many parts after the last nobody may have heard what became of, and their bytes each. */
+  unsettled_parts: Generated<number>
+  unsettled_part_size: number | null
   /** The object that holds acknowledged bytes after the last part. */
   tail_key: string | null
   tail_size: number

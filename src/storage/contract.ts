@@ -79,6 +79,16 @@ export interface UploadTail {
 }
 
 /**
+ * Parts nobody heard what became of: so many after the last recorded one, each of `size` bytes, but
+ * the last of the upload of what is left. A call that was given up may yet land, whoever goes on
+ * meanwhile; it does no harm as long as the part it replaces is made of the same bytes.
+ */
+export interface UnsettledParts {
+  readonly count: number
+  readonly size: number
+}
+
+/**
  * The id in a position when a multipart upload was about to be created: after a crash there may be
  * one that is known by its key only.
  */
@@ -100,6 +110,8 @@ export interface UploadPosition {
   readonly multipartId: string | undefined
   /** The recorded parts have the numbers from 1 to this. Always 0 on disk. */
   readonly partCount: number
+  /** Always undefined on disk. */
+  readonly unsettledParts: UnsettledParts | undefined
   readonly tail: UploadTail | undefined
   /** Which keys tails are written to; see `tailKeys`. Always 0 on disk. */
   readonly tailEpoch: number
@@ -117,6 +129,8 @@ export interface Progress {
   readonly multipartId: string | undefined
   /** In order, without gaps, following the recorded ones. */
   readonly parts: readonly UploadPart[]
+  /** Counted from the last of the recorded parts, with those of `parts` among them. */
+  readonly unsettledParts: UnsettledParts | undefined
   readonly tail: UploadTail | undefined
   readonly tailEpoch: number
   readonly tailUnsettled: boolean

@@ -75,8 +75,9 @@ export async function listUploads(queries: Queries, options: ListOptions): Promi
 
 /** Where an upload stands that was just created. */
 export function startOf({ id, length }: Pick<Upload, 'id' | 'length'>): UploadPosition {
-  const nothing = { multipartId: undefined, partCount: 0, tail: undefined }
-  return { id, length, offset: 0, ...nothing, tailEpoch: 0, tailUnsettled: false }
+  const noParts = { multipartId: undefined, partCount: 0, unsettledParts: undefined }
+  const noTail = { tail: undefined, tailEpoch: 0, tailUnsettled: false }
+  return { id, length, offset: 0, ...noParts, ...noTail }
 }
 
 /**
@@ -95,6 +96,9 @@ export async function readPosition(
     offset: row.offset,
     multipartId: row.multipart_id ?? undefined,
     partCount: row.multipart_id ? await countParts(queries, id) : 0,
+    unsettledParts: row.unsettled_parts
+      ? { count: row.unsettled_parts, size: row.unsettled_part_size ?? 0 }
+      : undefined,
     tail: row.tail_key
       ? { key: row.tail_key, size: row.tail_size, crc32: row.tail_crc32 ?? undefined }
       : undefined,
@@ -161,15 +165,17 @@ export async function recordProgress(
   })
 }
 
-function positionColumns({ offset, multipartId, tail, tailEpoch, tailUnsettled }: Progress) {
+function positionColumns({ offset, unsettledParts, tail, ...progress }: Progress) {
   return {
     offset,
-    multipart_id: multipartId ?? null,
+    multipart_id: progress.multipartId ?? null,
+    unsettled_parts: unsettledParts?.count ?? 0,
+    unsettled_part_size: unsettledParts?.size ?? null,
     tail_key: tail?.key ?? null,
     tail_size: tail?.size ?? 0,
     tail_crc32: tail?.crc32 ?? null,
-    tail_epoch: tailEpoch,
-    tail_unsettled: tailUnsettled ? 1 : 0,
+    tail_epoch: progress.tailEpoch,
+    tail_unsettled: progress.tailUnsettled ? 1 : 0,
   }
 }
 

@@ -78,8 +78,18 @@ describe.each(databaseTargets)('the ledger on $name', (target) => {
       tailEpoch: 0,
       tailUnsettled: false,
       partCount: 12,
+      unsettledParts: undefined,
       tail: undefined,
     })
+  })
+
+  it('invariant 3: knows how the parts are made that may yet land, until they are settled', async () => {
+    const { id, fence } = await begin({ length: 2 ** 42 })
+    const unsettledParts = { count: 4, size: 2 ** 33 }
+    await record(test.database, fence, 0, { multipartId: 'm', unsettledParts })
+    expect(await positionOf(test.database, id)).toMatchObject({ unsettledParts })
+    await record(test.database, fence, 10, { multipartId: 'm', parts: [part(1)] })
+    expect(await positionOf(test.database, id)).toMatchObject({ unsettledParts: undefined })
   })
 
   it('invariant 4: knows the tail, by key, size and checksum, until it is replaced', async () => {

@@ -34,7 +34,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
   })
 
   it('is brought up to date once, with everything that was in it', async () => {
-    expect(await migrate(database)).toEqual(['0002-leases-and-expiry'])
+    expect(await migrate(database)).toEqual(['0002-leases-and-expiry', '0003-unsettled-parts'])
     expect(await migrate(database)).toEqual([])
     expect(await rows(database)).toEqual(before.map((row) => expect.objectContaining(row)))
     expect(await readParts(database.queries, 'receiving')).toEqual([
@@ -70,6 +70,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
       tailEpoch: 0,
       tailUnsettled: false,
       partCount: 1,
+      unsettledParts: undefined,
       tail,
     })
     const lease = await leaseOf(database, 'receiving')

@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { multipartStarting, type Progress, type Storage } from '../../src/storage/contract.ts'
 import { createS3Storage } from '../../src/storage/s3/s3-storage.ts'
+import { seededRandom } from '../support/random.ts'
 import { startS3, type TestS3 } from '../support/s3.ts'
 import { type FaultProxy, startFaultProxy } from '../support/s3-faults.ts'
 import { contentOf, digestOf, MiB, sha256, TestLedger, useCredentials } from '../support/storage.ts'
@@ -213,6 +214,59 @@ describe('an S3 that fails', () => {
     ledger.position = { ...ledger.position, length: 3_000 }
     await ledger.complete(storage)
     await expectWhole(ledger, content.subarray(0, 3_000))
+  })
+
+  it.each([
+    ['a full part', content.length, 14 * MiB],
+    ['the last part of a request', 14 * MiB, content.length],
+  ])(
+    'cannot spoil a part by %s that arrives late, after somebody else went on',
+    async (_, end, next) => {
+      const ledger = new TestLedger(content.length)
+      await ledger.append(storage, content, 8 * MiB)
+      const { position } = ledger
+      const writerFrom = (parts = ledger.parts.slice(0, 1)) => {
+        const writer = new TestLedger(content.length)
+        writer.position = position
+        writer.parts.push(...parts)
+        return writer
+      }
+      // The first writer is taken over from before it can record what it stores.
+      const first = writerFrom()
+      first.beforeRecord = ({ parts }) => {
+        if (parts.length > 0) throw new Error('the lease is lost')
+      }
+      await expect(first.append(storage, content, end)).rejects.toThrow('lease is lost')
+      ledger.position = first.position
+      await ledger.append(storage, content, next)
+      await ledger.append(storage, content)
+      // What the first one sent reaches storage only now.
+      await writerFrom().append(storage, content, end)
+      await ledger.complete(storage)
+      await expectWhole(ledger)
+    },
+  )
+
+  it('may carry out at any later time what was given up', { timeout: 60_000 }, async () => {
+    const impatient = createS3Storage({ ...options(), limits: { attempts: 2 } })
+    for (const seed of [1, 2, 3]) {
+      const random = seededRandom(seed)
+      const ledger = new TestLedger(seed === 3 ? undefined : content.length)
+      faults.clear()
+      faults.fail({ operation: 'UploadPart', fault: { lateMs: 400 }, probability: 0.7 })
+      while (ledger.position.offset < content.length) {
+        const end = Math.min(content.length, ledger.position.offset + random.integer(1, 12 * MiB))
+        await ledger.append(impatient, content, end).catch((error) => {
+          expect(error).toMatchObject(unavailable)
+        })
+      }
+      faults.heal()
+      await faults.untilLanded()
+      ledger.position = { ...ledger.position, length: content.length }
+      await ledger.complete(storage)
+      await expectWhole(ledger)
+    }
+    await impatient.close()
   })
 
   it('is given up when it says nothing at all', async () => {

@@ -172,6 +172,16 @@ describe('parts that are stored at the same time', () => {
     }
   })
 
+  it('are all settled at the end of a request that nothing went wrong with', async () => {
+    const ledger = new TestLedger(content.length)
+    for (const end of [6 * MiB, 14 * MiB, 15 * MiB, 30 * MiB]) {
+      await ledger.append(storage, content, end)
+      expect(ledger.position).toMatchObject({ offset: end, unsettledParts: undefined })
+    }
+    await ledger.append(storage, content)
+    await expectWhole(ledger, content)
+  })
+
   it('take two calls for a small request on top of a tail', async () => {
     const ledger = new TestLedger(content.length)
     await ledger.append(storage, content, 9 * MiB)

@@ -14,6 +14,8 @@ export interface ExchangeOptions {
   readonly injected: () => void
   /** Where an exchange that hangs leaves the way to end it. */
   readonly hanging: Set<() => void>
+  /** Where an exchange whose request is late leaves when S3 has carried it out. */
+  readonly landing: Set<Promise<void>>
 }
 
 /** One request to S3 and its answer, with the fault that is to happen to it. */
@@ -39,6 +41,7 @@ export class Exchange {
       else if (typeof fault === 'string') await this.#break(fault)
       else if ('status' in fault) await this.#answerWith(fault)
       else if ('delayMs' in fault) await this.#delay(fault.delayMs)
+      else if ('lateMs' in fault) await this.#beLate(fault.lateMs)
       else await this.#slowDown(fault.bytesPerSecond)
     } catch {
       this.#outgoing.destroy()
@@ -84,6 +87,25 @@ export class Exchange {
     this.#options.injected()
     await delay(ms, undefined, { signal: this.#over.signal })
     await this.#passOn(answer)
+  }
+
+  async #beLate(ms: number): Promise<void> {
+    const { landing } = this.#options
+    const body = await buffer(this.#incoming)
+    const landed = delay(ms).then(() => this.#resend(body))
+    landing.add(landed)
+    void landed.finally(() => landing.delete(landed))
+    this.#drop()
+  }
+
+  /** Sends the request on although nobody waits for the answer; whatever becomes of it. */
+  async #resend(body: Buffer): Promise<void> {
+    const { method, url, headers } = this.#incoming
+    const onward = request(`${this.#options.target}${url}`, { method, headers, agent: false })
+    onward.end(body)
+    const [answer]: IncomingMessage[] = await once(onward, 'response').catch(() => [])
+    answer?.resume()
+    if (answer) await once(answer, 'close')
   }
 
   async #slowDown(bytesPerSecond: number): Promise<void> {

@@ -12,6 +12,7 @@ export type { S3Operation }
  * - a status with an S3 error code: the answer, without S3 having seen the request; also 200, as
  *   CompleteMultipartUpload may fail
  * - `delayMs`: the answer comes that much later
+ * - `lateMs`: the connection breaks, and S3 carries the request out that much later all the same
  * - `bytesPerSecond`: both bodies pass no faster than this
  * - `drop-…`: the connection breaks before S3 saw the request, or after S3 carried it out
  * - `hang…`: nothing ever comes back, without S3 having seen the request, or after it carried it out
@@ -25,6 +26,7 @@ export type { S3Operation }
 export type Fault =
   | { readonly status: number; readonly code: string; readonly message?: string }
   | { readonly delayMs: number }
+  | { readonly lateMs: number }
   | { readonly bytesPerSecond: number }
   | 'drop-before'
   | 'drop-after'
@@ -64,6 +66,8 @@ export interface FaultProxy {
   heal(): void
   /** Breaks the connections on which nothing was ever to come back. */
   endHangs(): void
+  /** Until S3 has carried out all requests that were to be late. */
+  untilLanded(): Promise<void>
   /** How many requests of an operation came. */
   count(operation: S3Operation): number
   /** How many faults were injected into an operation, or into all. */
@@ -82,6 +86,7 @@ export async function startFaultProxy(
   const requests = new Map<string, number>()
   const injected = { byOperation: new Map<string, number>(), byKind: new Map<string, number>() }
   const hanging = new Set<() => void>()
+  const landing = new Set<Promise<void>>()
 
   const server = createServer((incoming, outgoing) => {
     const operation = operationOf(incoming)
@@ -93,7 +98,7 @@ export async function startFaultProxy(
       add(injected.byKind, nameOf(rule.fault))
       rule.onInjected?.()
     }
-    const options = { target, fault: rule?.fault, injected: onInjected, hanging }
+    const options = { target, fault: rule?.fault, injected: onInjected, hanging, landing }
     void new Exchange(incoming, outgoing, options).run()
   })
   server.listen(0, '127.0.0.1')
@@ -113,6 +118,9 @@ export async function startFaultProxy(
     endHangs() {
       for (const end of hanging) end()
     },
+    async untilLanded() {
+      while (landing.size > 0) await Promise.all(landing)
+    },
     count: (operation) => requests.get(operation) ?? 0,
     injected(operation) {
       const { byOperation } = injected
@@ -128,10 +136,11 @@ export async function startFaultProxy(
   }
 }
 
-/** `503 SlowDown`, `delayed`, `slow`, or the fault's own name. */
+/** `503 SlowDown`, `delayed`, `late`, `slow`, or the fault's own name. */
 export function nameOf(fault: Fault): string {
   if (typeof fault === 'string') return fault
   if ('status' in fault) return `${fault.status} ${fault.code}`
+  if ('lateMs' in fault) return 'late'
   return 'delayMs' in fault ? 'delayed' : 'slow'
 }
 

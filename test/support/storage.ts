@@ -74,6 +74,8 @@ export class TestLedger {
   /** Called before anything is recorded; what it throws is what the database throws. */
   beforeRecord: (progress: Progress) => void | Promise<void> = () => {}
   #isRecording = false
+  /** What earlier appends may have begun, and up to which number. */
+  #begun: { readonly until: number; readonly size: number } = { until: 0, size: 0 }
 
   constructor(length?: number) {
     this.position = {
@@ -82,6 +84,7 @@ export class TestLedger {
       offset: 0,
       multipartId: undefined,
       partCount: 0,
+      unsettledParts: undefined,
       tail: undefined,
       tailEpoch: 0,
       tailUnsettled: false,
@@ -124,6 +127,11 @@ export class TestLedger {
     body: AsyncIterable<Buffer>,
     signal = new AbortController().signal,
   ): Promise<number> {
+    const { partCount, unsettledParts } = this.position
+    this.#begun = {
+      until: partCount + (unsettledParts?.count ?? 0),
+      size: unsettledParts?.size ?? 0,
+    }
     return storage.append(this.position, body, this.record, signal)
   }
 
@@ -135,11 +143,25 @@ export class TestLedger {
     const numbers = parts.map(({ number }) => number)
     const expected = parts.map((_, index) => this.parts.length + index + 1)
     if (String(numbers) !== String(expected)) throw new Error(`parts ${numbers}, not ${expected}`)
+    const isLast = offset === this.position.length
+    for (const part of isLast ? parts.slice(0, -1) : parts) this.#checkAnnounced(part)
     if (offset < this.position.offset) throw new Error('the offset went down')
     const all = [...this.parts, ...parts]
     const inParts = all.reduce((sum, part) => sum + part.size, 0)
     if (all.length > 0 && inParts + (tail?.size ?? 0) !== offset) {
       throw new Error(`the offset is ${offset}, with ${inParts} bytes in parts`)
+    }
+  }
+
+  /** A part is made as it was said to be before it was begun, and each time in the same way. */
+  #checkAnnounced({ number, size }: UploadPart): void {
+    const { partCount, unsettledParts } = this.position
+    const announced = unsettledParts && number <= partCount + unsettledParts.count
+    if (!announced || unsettledParts.size !== size) {
+      throw new Error(`part ${number} of ${size} bytes was not announced`)
+    }
+    if (number <= this.#begun.until && size !== this.#begun.size) {
+      throw new Error(`part ${number} is made of ${size} bytes, not of ${this.#begun.size} again`)
     }
   }
 }

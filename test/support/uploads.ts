@@ -47,7 +47,12 @@ export async function begunUpload(
 }
 
 export function progressTo(offset: number, given: Partial<Progress> = {}): Progress {
-  const nothing = { multipartId: undefined, parts: [], tail: undefined }
+  const nothing = {
+    multipartId: undefined,
+    parts: [],
+    unsettledParts: undefined,
+    tail: undefined,
+  }
   return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false, ...given }
 }
 

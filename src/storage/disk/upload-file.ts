@@ -180,6 +180,11 @@ export class UploadFile {
 }
 
 function progressTo(offset: number): Progress {
-  const nothing = { multipartId: undefined, parts: [], tail: undefined }
+  const nothing = {
+    multipartId: undefined,
+    parts: [],
+    unsettledParts: undefined,
+    tail: undefined,
+  }
   return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false }
 }

@@ -1,21 +1,24 @@
-import { multipartStarting } from '../contract.ts'
+import { multipartStarting, type UnsettledParts } from '../contract.ts'
 import type { Bucket } from './bucket.ts'
 import type { Recorder } from './recorder.ts'
 
 /**
  * Creates the multipart upload that parts go into. The ledger hears of it before, so that what a
  * crash or a lost answer leaves behind is looked for, and found by its key.
+ *
+ * @param unsettledParts those that are about to be begun.
  */
 export async function startMultipart(
   bucket: Bucket,
   key: string,
   recorder: Recorder,
+  unsettledParts: UnsettledParts,
   signal: AbortSignal,
 ): Promise<string> {
   if (recorder.multipartId === multipartStarting) await abortMultiparts(bucket, key, signal)
   else await recorder.advance({ multipartId: multipartStarting })
   const { multipartId, attempts } = await bucket.createMultipart(key, signal)
-  await recorder.advance({ multipartId })
+  await recorder.advance({ multipartId, unsettledParts })
   if (attempts > 1) await abortMultiparts(bucket, key, signal, multipartId)
   return multipartId
 }

@@ -20,8 +20,7 @@ export interface FlightPlan {
 /**
  * Parts that are stored at the same time. They may land in any order; they are recorded in theirs.
  * When one fails, those before it still count, and those after it never do: they are called back,
- * and what landed of them is overwritten by whoever goes on, since the parts of an upload end at
- * the same bytes whenever they are made anew, or earlier.
+ * and what landed of them, or lands later, is what whoever goes on makes again.
  */
 export class PartsInFlight {
   readonly #plan: FlightPlan

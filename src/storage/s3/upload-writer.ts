@@ -5,13 +5,13 @@ import type { MemoryShare } from '../memory/share.ts'
 import type { Bucket, CheckedBytes } from './bucket.ts'
 import { startMultipart } from './multipart.ts'
 import { PartBuffer } from './part-buffer.ts'
-import { maxParts, mayEndPart, partSize } from './part-sizes.ts'
+import { mostInFlight, PartPlan } from './part-plan.ts'
+import { maxParts } from './part-sizes.ts'
 import { PartsInFlight } from './parts-in-flight.ts'
 import { Recorder } from './recorder.ts'
 import { emptied, readTail } from './tail.ts'
 import type { Wake } from './wake.ts'
 
-const mostInFlight = 4
 /** Bytes after a tail that are kept beside it, so that a slow client does not have it read back. */
 const mostPending = 64 * 2 ** 10
 
@@ -25,8 +25,8 @@ const mostPending = 64 * 2 ** 10
  *
  * The order is what makes it safe. What is about to be created is recorded first, a part counts
  * when storage has acknowledged it and all before it, a tail lies under a new key while the old one
- * still counts and under one that no earlier call may yet write to, and a part of less than full size is stored only while no other is: what a failure
- * leaves in storage is then always overwritten by the parts that are made next.
+ * still counts and under one that no earlier call may yet write to, and a part is announced before it
+ * is begun: what a failure leaves in storage, or sends there later, is then made again as it was.
  */
 export class UploadWriter {
   readonly #bucket: Bucket
@@ -35,13 +35,11 @@ export class UploadWriter {
   readonly #share: MemoryShare
   readonly #wake: Wake
   readonly #recorder: Recorder
+  readonly #plan: PartPlan
   readonly #buffer: PartBuffer
   readonly #flights: PartsInFlight
   /** Ends what the writer itself waits for, when a part fails or the caller aborts. */
   readonly #stop = new AbortController()
-  /** Parts that are recorded or in flight, and the bytes in them. */
-  #parts: number
-  #bytes: number
   /** The offset up to which bytes have come. */
   #arrived: number
   /** Whether the tail was read back, or there is none. */
@@ -61,10 +59,9 @@ export class UploadWriter {
     this.#share = share
     this.#wake = wake
     this.#recorder = new Recorder(position, record, signal)
+    this.#plan = new PartPlan(position, this.#recorder)
     this.#buffer = new PartBuffer(share)
     this.#arrived = position.offset
-    this.#parts = position.partCount
-    this.#bytes = position.offset - (position.tail?.size ?? 0)
     this.#flights = new PartsInFlight({
       store: (number, part, stop) => this.#uploadPart(number, part, stop),
       record: (parts, size) => this.#recordParts(parts, size),
@@ -89,7 +86,7 @@ export class UploadWriter {
     if (!this.#isOpen) await this.#open()
     let rest = chunk
     while (rest.length > 0) {
-      const full = partSize(this.#length, this.#done)
+      const { full } = this.#plan
       if (this.#buffer.size < full) {
         const piece = rest.subarray(0, full - this.#buffer.size)
         await this.#append(piece, full)
@@ -105,6 +102,7 @@ export class UploadWriter {
     if (this.#pending.length > 0) await this.#open()
     await this.#storeRest()
     await this.#allRecorded()
+    await this.#recordSettled()
     const { offset } = this.#recorder
     // Nothing should ever lead here; but nobody else would notice.
     if (offset !== this.#arrived)
@@ -133,13 +131,9 @@ export class UploadWriter {
     while (!this.#flights.isQuiet) await this.#wake.wait()
   }
 
-  get #done() {
-    return { parts: this.#parts, bytes: this.#bytes }
-  }
-
   /** The offset up to which bytes are in parts or in the buffer. */
   get #end(): number {
-    return this.#bytes + this.#buffer.size
+    return this.#plan.bytes + this.#buffer.size
   }
 
   get #key(): string {
@@ -154,7 +148,7 @@ export class UploadWriter {
   async #open(): Promise<void> {
     const { tail } = this.#recorder
     if (tail && tail.size > 0) {
-      const full = Math.max(tail.size, partSize(this.#length, this.#done))
+      const full = Math.max(tail.size, this.#plan.full)
       await this.#buffer.grow(tail.size, full, this.#stop.signal)
       await readTail(this.#bucket, tail, this.#buffer, this.#stop.signal)
     }
@@ -171,31 +165,37 @@ export class UploadWriter {
     this.#buffer.append(piece)
   }
 
+  /** Stores what is left in the buffer; the last part of it may still be on its way afterwards. */
   async #storeRest(): Promise<void> {
     const { size } = this.#buffer
-    if (size === 0) return
     const isWhole = this.#end === this.#length
-    if (isWhole && this.#parts === 0 && !this.#recorder.multipartId) return this.#storeObject()
-    if (isWhole) return this.#storePart()
-    await this.#allRecorded()
-    if (mayEndPart(size, this.#length, this.#done)) return this.#storePart()
-    return this.#storeTail()
+    if (size > 0 && isWhole && !this.#recorder.multipartId) await this.#storeObject()
+    else if (size > 0 && (isWhole || this.#plan.mayEndWith(size))) await this.#storePart()
+    else if (size > 0) await this.#storeTail()
+    this.#plan.rest()
   }
 
   async #storePart(): Promise<void> {
-    const number = this.#parts + 1
-    if (number > maxParts) {
+    if (this.#plan.count >= maxParts) {
       throw new AppError('upload-too-long', 413, 'The upload is longer than storage can take.')
     }
-    if (!this.#recorder.multipartId) {
-      await startMultipart(this.#bucket, this.#key, this.#recorder, this.#stop.signal)
-    }
     while (this.#flights.count >= (this.#share.isCrowded ? 1 : mostInFlight)) await this.#change()
+    await this.#announcePart()
     const part = this.#buffer.take()
     this.#share.filledPart()
-    this.#parts = number
-    this.#bytes += part.bytes.length
-    this.#flights.start(number, part)
+    this.#flights.start(this.#plan.begin(part.bytes.length), part)
+  }
+
+  /** Has the ledger know how the part in the buffer is made, before it is begun. */
+  async #announcePart(): Promise<void> {
+    const unsettledParts = this.#plan.announcementOf(this.#buffer.size)
+    if (!unsettledParts) return
+    await this.#allRecorded()
+    if (this.#recorder.multipartId) await this.#recorder.advance({ unsettledParts })
+    else {
+      const { signal } = this.#stop
+      await startMultipart(this.#bucket, this.#key, this.#recorder, unsettledParts, signal)
+    }
   }
 
   #uploadPart(number: number, part: CheckedBytes, signal: AbortSignal): Promise<UploadPart> {
@@ -207,7 +207,18 @@ export class UploadWriter {
   async #recordParts(parts: readonly UploadPart[], size: number): Promise<void> {
     const { offset, tail } = this.#recorder
     const before = offset - (tail?.size ?? 0)
-    await this.#recorder.advance({ offset: before + size, parts, tail: emptied(tail) })
+    const unsettledParts = this.#plan.unsettledAfter(this.#recorder.partCount + parts.length)
+    const progress = { offset: before + size, parts, unsettledParts, tail: emptied(tail) }
+    await this.#recorder.advance(progress)
+  }
+
+  /** Says that no part is under way any more, where that was not said with the last of them. */
+  async #recordSettled(): Promise<void> {
+    const { offset, partCount, unsettledParts: before } = this.#recorder
+    const unsettledParts = this.#plan.unsettledAfter(partCount)
+    // The record of a whole upload is closed, and it gets no more parts.
+    if (before?.count === unsettledParts?.count || offset === this.#length) return
+    await this.#recorder.advance({ unsettledParts })
   }
 
   async #storeObject(): Promise<void> {
@@ -218,15 +229,18 @@ export class UploadWriter {
   }
 
   async #storeTail(): Promise<void> {
-    const { tail, tailEpoch: last, tailUnsettled } = this.#recorder
+    await this.#allRecorded()
+    this.#plan.rest()
+    const { partCount, tail, tailEpoch: last, tailUnsettled } = this.#recorder
+    const unsettledParts = this.#plan.unsettledAfter(partCount)
     // What somebody else, or a call that was given up, still sends must not land on this tail.
     const tailEpoch = tailUnsettled ? last + 1 : last
     const [one, other] = tailKeys(this.#id, tailEpoch)
     const key = tail?.key === one ? other : one
-    await this.#recorder.advance({ tailEpoch, tailUnsettled: true })
+    await this.#recorder.advance({ unsettledParts, tailEpoch, tailUnsettled: true })
     const { crc32 } = this.#buffer
     const size = await this.#put(key)
-    const offset = this.#bytes + size
+    const offset = this.#plan.bytes + size
     await this.#recorder.advance({ offset, tail: { key, size, crc32 }, tailUnsettled: false })
   }
 

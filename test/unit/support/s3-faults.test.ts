@@ -219,6 +219,15 @@ describe('the proxy in front of S3', () => {
     expect(proxy.injectedByKind().get('delayed')).toBe(1)
   })
 
+  it('breaks the connection, and lets S3 carry the request out later', async () => {
+    proxy.fail({ operation: 'PutObject', fault: { lateMs: 300 } })
+    await expect(put()).rejects.toMatchObject(broken)
+    expect(arrived).toEqual([])
+    await proxy.untilLanded()
+    expect(arrived.map(({ body }) => body.equals(bytes))).toEqual([true])
+    expect(proxy.injectedByKind().get('late')).toBe(1)
+  })
+
   it('passes bodies on slowly, and unchanged', async () => {
     proxy.fail({ operation: 'any', fault: { bytesPerSecond: 4 * MiB } })
     const order: string[] = []
