@@ -247,13 +247,24 @@ describe('an S3 that fails', () => {
     },
   )
 
+  it('cannot spoil a tail by a first attempt that arrives after others succeeded', async () => {
+    const small = content.subarray(0, 4_000)
+    const ledger = new TestLedger(small.length)
+    faults.fail({ operation: 'PutObject', fault: { lateMs: 500 }, times: 1 })
+    for (const end of [1_000, 2_000, 3_000]) await ledger.append(storage, small, end)
+    await faults.untilLanded()
+    await finish(ledger, small)
+  })
+
   it('may carry out at any later time what was given up', { timeout: 60_000 }, async () => {
     const impatient = createS3Storage({ ...options(), limits: { attempts: 2 } })
     for (const seed of [1, 2, 3]) {
       const random = seededRandom(seed)
       const ledger = new TestLedger(seed === 3 ? undefined : content.length)
       faults.clear()
-      faults.fail({ operation: 'UploadPart', fault: { lateMs: 400 }, probability: 0.7 })
+      for (const operation of ['UploadPart', 'PutObject'] as const) {
+        faults.fail({ operation, fault: { lateMs: 400 }, probability: 0.6 })
+      }
       while (ledger.position.offset < content.length) {
         const end = Math.min(content.length, ledger.position.offset + random.integer(1, 12 * MiB))
         await ledger.append(impatient, content, end).catch((error) => {

@@ -64,16 +64,21 @@ export class Bucket {
     this.#prefix = prefix
   }
 
-  /** Stores an object, or replaces it. What storage then has was compared with the checksum. */
+  /**
+   * Stores an object, or replaces it. What storage then has was compared with the checksum.
+   * @returns how many attempts it took; with more than one, an earlier one may yet land.
+   */
   put(
     key: string,
     { bytes, crc32 }: CheckedBytes,
     contentType = anyType,
     signal?: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number> {
     return attempt(async () => {
       const body = { Body: bytes, ChecksumCRC32: formatCrc32(crc32), ContentType: contentType }
-      await this.#client.send(new PutObjectCommand({ ...this.#at(key), ...body }), until(signal))
+      const put = new PutObjectCommand({ ...this.#at(key), ...body })
+      const answer = await this.#client.send(put, until(signal))
+      return answer.$metadata.attempts ?? 1
     })
   }
 

@@ -21,7 +21,9 @@ export function createS3Storage(options: S3Options): Storage {
     describe: () => `s3 ${options.bucket} at ${whereIs(options)}`,
     check: () => checkBucket(options, trust),
     ping: () => bucket.verify(),
-    put: (key, body, contentType) => bucket.put(key, withChecksum(body), contentType),
+    async put(key, body, contentType) {
+      await bucket.put(key, withChecksum(body), contentType)
+    },
     async putFile(key, path, contentType) {
       await bucket.put(key, withChecksum(await readFile(path)), contentType)
     },

@@ -223,7 +223,8 @@ export class UploadWriter {
 
   async #storeObject(): Promise<void> {
     const { multipartId, tail, tailUnsettled } = this.#recorder
-    const offset = await this.#put(this.#key)
+    const offset = this.#end
+    await this.#put(this.#key)
     const whole = multipartId === undefined && tail === undefined && !tailUnsettled
     await this.#recorder.advance({ offset, tail: emptied(tail), whole })
   }
@@ -238,24 +239,24 @@ export class UploadWriter {
     const [one, other] = tailKeys(this.#id, tailEpoch)
     const key = tail?.key === one ? other : one
     await this.#recorder.advance({ unsettledParts, tailEpoch, tailUnsettled: true })
-    const { crc32 } = this.#buffer
-    const size = await this.#put(key)
-    const offset = this.#plan.bytes + size
-    await this.#recorder.advance({ offset, tail: { key, size, crc32 }, tailUnsettled: false })
+    const { size, crc32 } = this.#buffer
+    const offset = this.#end
+    const attempts = await this.#put(key)
+    const progress = { offset, tail: { key, size, crc32 }, tailUnsettled: attempts > 1 }
+    await this.#recorder.advance(progress)
   }
 
-  /** Stores what is in the buffer under a key, and empties it. @returns how many bytes. */
+  /** Stores what is in the buffer under a key, and empties it. @returns how many attempts it took. */
   async #put(key: string): Promise<number> {
     const part = this.#buffer.take()
-    const size = part.bytes.length
     try {
-      await this.#bucket.put(key, part, undefined, this.#stop.signal)
+      const attempts = await this.#bucket.put(key, part, undefined, this.#stop.signal)
+      part.release(true)
+      return attempts
     } catch (error) {
       part.release(false)
       throw error
     }
-    part.release(true)
-    return size
   }
 
   async #allRecorded(): Promise<void> {
