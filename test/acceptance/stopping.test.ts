@@ -40,12 +40,6 @@ it('a second signal ends the program at once', async () => {
   expect(await program.exited).toMatchObject({ code: 130 })
 })
 
-it('a log that nobody reads any more does not keep the program from its end', async () => {
-  await using program = await startProgram()
-  program.stopReading()
-  expect(await program.stop()).toMatchObject({ code: 0 })
-})
-
 async function createUpload({ url }: Program, length: number): Promise<string> {
   const response = await fetch(`${url}/files`, {
     method: 'POST',

@@ -8,6 +8,8 @@ export interface Exit {
 export interface ChildOptions {
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** A file to write standard output to; it is not kept then. */
+  readonly stdout?: number | undefined
 }
 
 const stopTimeoutMs = 90_000
@@ -27,8 +29,9 @@ export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #listeners = new Set<() => void>()
 
-  constructor({ args, env }: ChildOptions) {
-    this.#process = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor({ args, env, stdout }: ChildOptions) {
+    const stdio = ['ignore', stdout ?? 'pipe', 'pipe'] as const
+    this.#process = spawn(process.execPath, args, { env, stdio: [...stdio] })
     this.pid = this.#process.pid ?? 0
     alive.add(this.#process)
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -55,6 +58,15 @@ export class Child implements AsyncDisposable {
 
   get stderr(): string {
     return this.#stderr
+  }
+
+  /** Lets standard output pile up. */
+  pauseReading(): void {
+    this.#process.stdout?.pause()
+  }
+
+  resumeReading(): void {
+    this.#process.stdout?.resume()
   }
 
   /** Reads standard output no more; what the process writes to it fails. */

@@ -1,7 +1,7 @@
 /** Landfall as its operator sees it: a process with an environment, a log, and an exit code. */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Child, type Exit } from './child.ts'
+import { Child, type ChildOptions, type Exit } from './child.ts'
 import { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -11,6 +11,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Kept when the program ends. Left out: a fresh one that is removed with the program. */
   readonly dataDir?: string
+  /** An open file for the log, which cannot be read here then. */
+  readonly stdout?: number
 }
 
 const root = resolve(import.meta.dirname, '../..')
@@ -41,15 +43,17 @@ export async function runProgram(
 }
 
 /** Starts the program without waiting. */
-export async function spawnProgram({ env = {}, dataDir }: ProgramOptions = {}): Promise<Program> {
+export async function spawnProgram(options: ProgramOptions = {}): Promise<Program> {
+  const { env = {}, dataDir, stdout } = options
   const temporary = dataDir === undefined ? await temporaryDirectory() : undefined
   const directory = dataDir ?? temporary?.path ?? ''
-  return new Program(directory, temporary, {
+  const settings = {
     ...inherited('PATH', 'HOME', 'TMPDIR', 'LANG'),
     PORT: '0',
     DATA_DIR: directory,
     ...env,
-  })
+  }
+  return new Program(directory, temporary, { env: settings, stdout })
 }
 
 export class Program implements AsyncDisposable {
@@ -63,11 +67,11 @@ export class Program implements AsyncDisposable {
   constructor(
     dataDir: string,
     temporary: TemporaryDirectory | undefined,
-    env: Readonly<Record<string, string>>,
+    options: Pick<ChildOptions, 'env' | 'stdout'>,
   ) {
     this.dataDir = dataDir
     this.#temporary = temporary
-    this.#child = new Child({ args: startArguments(), env })
+    this.#child = new Child({ args: startArguments(), ...options })
     this.listening = this.#child.firstOutput(() => {
       this.#url ??= this.logs.map(listeningUrl).find((url) => url !== undefined)
       return this.#url
@@ -98,6 +102,15 @@ export class Program implements AsyncDisposable {
 
   get exited(): Promise<Exit> {
     return this.#child.exited
+  }
+
+  /** Lets the log pile up. */
+  pauseReading(): void {
+    this.#child.pauseReading()
+  }
+
+  resumeReading(): void {
+    this.#child.resumeReading()
   }
 
   /** Reads the log no more; what the program writes to it fails. */
