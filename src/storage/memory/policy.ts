@@ -38,6 +38,8 @@ const patience = 10_000
 const longestPatience = 60_000
 const overdraftDelay = 500
 const standstill = 1_000
+/** Storage that takes longer is not waited for. */
+const prompt = 2_000
 
 /** Bytes: an upload that got less while it waited for its client for so long stands still. */
 export const pace = 16 * KiB
@@ -53,8 +55,8 @@ export interface Claim {
   readonly silentSince: number | undefined
   /** Milliseconds for which it waited for its client before, since `pace` bytes came. */
   readonly waited: number
-  /** Whether it was told to store what it has, and has not done so yet. */
-  readonly spilling: boolean
+  /** When it was told to store what it has; undefined once it has done so. */
+  readonly spillingSince: number | undefined
   /** How often it was, since it last filled a part. */
   readonly spills: number
   /** Whether it may go over the budget. */
@@ -102,25 +104,28 @@ export function grants<C extends Claim>(claims: readonly C[], limit: number, now
  * stand still and hold too much together.
  */
 export function spillers<C extends Claim>(claims: readonly C[], limit: number, now: number): C[] {
-  const holding = claims.filter(({ filling, spilling }) => filling > 0 && !spilling)
+  const holding = claims.filter(
+    ({ filling, spillingSince }) => filling > 0 && spillingSince === undefined,
+  )
   const still = holding.filter((claim) => standsStill(claim, now))
   const silent = holding.filter((claim) => standsStill(claim, now) || isSilent(claim, now))
-  const tooMuch = Math.min(sum(still, fillingOf) - limit / 8, stayingOf(claims) - limit / 2)
-  return [...new Set([...largest(still, tooMuch), ...largest(silent, missing(claims, limit))])]
+  const tooMuch = Math.min(sum(still, fillingOf) - limit / 8, stayingOf(claims, now) - limit / 2)
+  return [...new Set([...largest(still, tooMuch), ...largest(silent, missing(claims, limit, now))])]
 }
 
 /** Bytes that are held, and not about to be given back. */
-function stayingOf(claims: readonly Claim[]): number {
-  return sum(claims, heldBy) - sum(claims, returningFrom)
+function stayingOf(claims: readonly Claim[], now: number): number {
+  return sum(claims, (claim) => heldBy(claim) - returningFrom(claim, now))
 }
 
 /** Bytes that those who wait will not find. */
-function missing(claims: readonly Claim[], limit: number): number {
+function missing(claims: readonly Claim[], limit: number, now: number): number {
   const wanted = sum(claims, ({ wants, filling }) => (wants ? wants.size - filling : 0))
   if (wanted === 0) return 0
   const free = limit - sum(claims, heldBy)
+  const returning = sum(claims, (claim) => returningFrom(claim, now))
   const kept = claims.map((claim) => (claim.wants ? keptFree(claim, claim.wants.size, limit) : 0))
-  return wanted + Math.max(0, ...kept) - Math.max(0, free) - sum(claims, returningFrom)
+  return wanted + Math.max(0, ...kept) - Math.max(0, free) - returning
 }
 
 /** As many of them, the largest first, as hold so much. */
@@ -142,7 +147,7 @@ export function overdrawer<C extends Claim>(claims: readonly C[], now: number): 
   const { size, since } = first.wants
   const coming = sum(claims, (claim) => {
     const quiet = claim.silentSince !== undefined && now - claim.silentSince > silence / 5
-    return claim.storing + (claim.spilling || quiet ? claim.filling : 0)
+    return claim.storing + (claim.spillingSince !== undefined || quiet ? claim.filling : 0)
   })
   const enough = coming >= size - first.filling
   return enough && now - since < overdraftDelay ? undefined : first
@@ -190,9 +195,10 @@ function heldBy({ filling, storing }: Claim): number {
   return filling + storing
 }
 
-/** Bytes that come back without being taken again: it was told to give up all it has. */
-function returningFrom(claim: Claim): number {
-  return claim.spilling ? heldBy(claim) : 0
+/** Bytes that soon come back for others: it was told to give up all it has, and storage is not stuck. */
+function returningFrom(claim: Claim, now: number): number {
+  const { spillingSince = -Infinity } = claim
+  return now - spillingSince < prompt ? heldBy(claim) : 0
 }
 
 function sum<C>(items: readonly C[], value: (item: C) => number): number {

@@ -25,7 +25,7 @@ export class MemoryShare implements Claim {
   wants: { size: number; since: number; granted: () => void } | undefined
   silentSince: number | undefined
   waited = 0
-  spilling = false
+  spillingSince: number | undefined
   spills = 0
   overdraws = false
   isFast = false
@@ -39,6 +39,11 @@ export class MemoryShare implements Claim {
 
   constructor(shared: SharedMemory) {
     this.#shared = shared
+  }
+
+  /** Whether it is to store what it has, and to free its memory. */
+  get spilling(): boolean {
+    return this.spillingSince !== undefined
   }
 
   /** Whether others wait for memory: a reason to take no more than one must. */
@@ -118,7 +123,7 @@ export class MemoryShare implements Claim {
 
   /** It did what it was told; `stored` when that took more than to use a smaller block. */
   spilled(stored: boolean): void {
-    this.spilling = false
+    this.spillingSince = undefined
     this.overdraws = false
     if (stored) {
       this.spills += 1
@@ -161,7 +166,7 @@ export class MemoryShare implements Claim {
   /** For the budget. */
   tellToSpill(): void {
     if (this.spilling) return
-    this.spilling = true
+    this.spillingSince = performance.now()
     this.onSpill()
   }
 

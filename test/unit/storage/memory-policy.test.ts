@@ -24,7 +24,7 @@ function claim(name: string, changes: Partial<Claim> = {}): NamedClaim {
     wants: undefined,
     silentSince: undefined,
     waited: 0,
-    spilling: false,
+    spillingSince: undefined,
     spills: 0,
     overdraws: false,
     isFast: false,
@@ -148,7 +148,7 @@ describe('memory is wanted back', () => {
       silent('one', MiB, 1_000),
       silent('trickling', 4 * MiB, 10),
       silent('two', 2 * MiB, 1_000),
-      { ...silent('told', 4 * MiB, 60_000), spilling: true },
+      { ...silent('told', 4 * MiB, 60_000), spillingSince: now - 1_999 },
     ]
     const [, , trickling] = claims
     if (trickling) claims[2] = { ...trickling, waited: 990 }
@@ -158,7 +158,7 @@ describe('memory is wanted back', () => {
 
   it('from those that stand still only while more than half of it is held', () => {
     const still = [silent('one', 4 * MiB, 1_000), silent('two', 3 * MiB, 1_000)]
-    const told = { ...silent('told', 4 * MiB, 60_000), spilling: true }
+    const told = { ...silent('told', 4 * MiB, 60_000), spillingSince: now - 1_999 }
     expect(names(spillers([...still, told], 14 * MiB, now))).toEqual([])
     expect(names(spillers([...still, told], 14 * MiB - 2, now))).toEqual(['one'])
     const busy = claim('busy', { filling: MiB, storing: 3 * MiB })
@@ -167,12 +167,14 @@ describe('memory is wanted back', () => {
 
   it('from no others while those that were told are still storing what they have', () => {
     const still = [silent('one', 4 * MiB, 1_000), silent('two', 4 * MiB, 1_000)]
-    const told = claim('told', { storing: 4 * MiB, spilling: true })
+    const told = claim('told', { storing: 4 * MiB, spillingSince: now - 1_999 })
     expect(names(spillers([...still, told], 16 * MiB, now))).toEqual([])
     const waiting = claim('waiting', { wants: wants(4 * MiB) })
     const quiet = [silent('one', 4 * MiB), silent('two', 4 * MiB)]
     expect(names(spillers([...quiet, told, waiting], 13 * MiB, now))).toEqual(['one'])
     expect(names(spillers([...quiet, told, waiting], 14 * MiB, now))).toEqual([])
+    const stuck = { ...told, spillingSince: now - 2_000 }
+    expect(names(spillers([...quiet, stuck, waiting], 14 * MiB, now))).toEqual(['one'])
   })
 
   it('later from those that had to give it back, each time', () => {
@@ -221,7 +223,7 @@ describe('memory is wanted back', () => {
 
   it('from nobody when what was asked for already is enough', () => {
     const claims = [
-      { ...silent('told', 8 * MiB), spilling: true },
+      { ...silent('told', 8 * MiB), spillingSince: now - 1_999 },
       silent('other', 8 * MiB),
       claim('waiting', { wants: wants(4 * MiB) }),
     ]
@@ -243,7 +245,7 @@ describe('the budget may be exceeded', () => {
 
   it.each([
     ['is being stored', { storing: 4 * MiB }],
-    ['was asked for', { filling: 4 * MiB, spilling: true }],
+    ['was asked for', { filling: 4 * MiB, spillingSince: now - 1_999 }],
     ['nobody hears of', { filling: 4 * MiB, silentSince: now - 100 }],
   ])('not while memory that %s will be enough soon', (_, changes) => {
     const coming = claim('coming', changes)
