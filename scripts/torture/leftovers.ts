@@ -22,21 +22,30 @@ export async function deleteAll(stage: Stage, signal: AbortSignal): Promise<numb
   }
 }
 
-/** Waits until storage and the API know of nothing any more. */
+/** Waits until storage, the database and the API know of nothing any more. */
 export async function untilEmpty(stage: Stage, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + emptyWithinMs
   for (;;) {
-    const { keys, multiparts } = await stage.contents()
-    const left = [...keys, ...multiparts.map((id) => `multipart upload ${id}`)]
+    const left = await leftIn(stage)
     if (left.length === 0) break
     if (Date.now() > deadline) {
       const shown = left.slice(0, shownKeys).join('\n  ')
-      throw new Violation(`${left.length} things are left behind in storage:\n  ${shown}`)
+      throw new Violation(`${left.length} things are left behind:\n  ${shown}`)
     }
     await delay(pauseMs, undefined, { signal })
   }
   const images = await idsOf('/v1/images?limit=100', stage, signal)
   if (images.length > 0) throw new Violation(`images are left behind: ${images.join(', ')}`)
+}
+
+/** A job may wait for its next attempt although nothing is left to do: an answer was lost. */
+async function leftIn(stage: Stage): Promise<string[]> {
+  const { keys, multiparts } = await stage.contents()
+  const uploads = multiparts.map((id) => `multipart upload ${id}`)
+  const rows = [...(await stage.leftoversInDatabase())].map(
+    ([table, count]) => `${table} ×${count}`,
+  )
+  return [...keys, ...uploads, ...rows]
 }
 
 /** Looks into the database, past the server, which has to be stopped. */
