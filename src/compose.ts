@@ -24,13 +24,14 @@ import { logReport } from './queue/log-report.ts'
 import type { Storage } from './storage/contract.ts'
 import { createDiskStorage } from './storage/disk/disk-storage.ts'
 import { createMemoryBudget } from './storage/memory/budget.ts'
+import { discardHandler, removeObjectsHandler } from './uploads/discard.ts'
 import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
-import { createRemoveUpload, discardHandler, removeObjectsHandler } from './uploads/remove.ts'
-import { createTusHandler } from './uploads/tus/server.ts'
+import { createRemoveUpload } from './uploads/remove.ts'
+import { createUploadService } from './uploads/service.ts'
 
 export interface Application {
   /** Resolves once it listens. @throws AppError, with one line for the operator, when it cannot. */
@@ -134,7 +135,14 @@ function composeUploads(base: Base, instance: Instance) {
     holder: instance.holder,
     isGone: instance.isDeadHolder,
   })
-  const finish = createFinish({ database, storage, queue, listener })
+  const finish = createFinish({
+    database,
+    storage,
+    queue,
+    listener,
+    maxSize,
+    onReady: () => reconciler.ring(),
+  })
   const remove = createRemoveUpload({ database, queue, listener, leases })
   const receive = createReceive({
     database,
@@ -143,14 +151,14 @@ function composeUploads(base: Base, instance: Instance) {
     expiresIn,
     listener,
   })
-  const { publicUrl, corsOrigins } = config.http
-  const tus = createTusHandler(
+  const { publicUrl, trustProxy, corsOrigins } = config.http
+  const service = createUploadService(
     { database, storage, leases, receive, finish, remove, owner: localUser, logger },
-    { path: uploadPath, maxSize, expiresIn, publicUrl, corsOrigins },
+    { path: uploadPath, maxSize, expiresIn, publicUrl, trustProxy, corsOrigins },
   )
   const reconciler = createReconciler({ database, leases, finish, logger })
   const expiry = createExpiry({ database, queue, logger })
-  return { tus, remove, leases, reconciler, expiry }
+  return { service, remove, leases, reconciler, expiry }
 }
 
 function composeHttp(
@@ -174,7 +182,7 @@ function composeHttp(
     corsOrigins,
     version,
   })
-  return createHttpServer({ logger, uploads: uploads.tus, app })
+  return createHttpServer({ logger, uploads: uploads.service, app })
 }
 
 /** What clients do well to use: chunks that common proxies let through, and tries for a minute. */

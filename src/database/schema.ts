@@ -35,6 +35,18 @@ export interface UploadsTable {
   /** Which keys tails are written to, and whether (1) a write to one was not heard of again. */
   tail_epoch: Generated<number>
   tail_unsettled: Generated<number>
+  /** Where a request put bytes aside that were to be verified, and how many pieces at most. */
+  staged_token: string | null
+  staged_count: Generated<number>
+  /** `Upload-Concat` as it was sent. */
+  concat: string | null
+  /** Of a final upload: the ids of those it is made of, in order, as a JSON array. */
+  sources: string | null
+  /** Of a partial upload: the final one that it is a part of. */
+  final_id: string | null
+  /** `Repr-Digest` and `Want-Repr-Digest` as they were sent when it was begun. */
+  repr_digest: string | null
+  want_repr_digest: string | null
   sha256: string | null
   /** The process that may write to the upload, and the token its writes are checked by. */
   lease_holder: string | null
@@ -42,7 +54,7 @@ export interface UploadsTable {
   lease_until: number | null
   /** 1 when somebody else waits for the lease. */
   lease_wanted: Generated<number>
-  /** When an unfinished upload is given up, and when the memory of one given up goes. */
+  /** When an unfinished upload or a partial one is given up, and when the memory of one goes. */
   expires_at: number | null
   created_at: number
   updated_at: number

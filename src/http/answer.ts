@@ -23,6 +23,7 @@ export async function sendAnswer(
   if (body) response.setHeader('Content-Length', body.length)
   else if (mayHaveBody(request, answer)) response.setHeader('Content-Length', 0)
   response.statusCode = answer.status
+  if (answer.statusText) response.statusMessage = answer.statusText
   if (!isStillSending(request)) {
     response.end(body)
     return

@@ -6,7 +6,7 @@ import type { Logger } from '../operations/logger.ts'
 import { sendAnswer } from './answer.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
 
-/** Where uploads are sent to; the protocols take over below it, except for GET. */
+/** Where uploads are sent to; the protocols take over below it. */
 export const uploadPath = '/files'
 
 /** A connection on which nothing has moved for so long is given up. */
@@ -15,7 +15,11 @@ const keepAliveMs = 65_000
 /** The time answers under way have when the program stops. */
 const lastAnswersMs = 1_500
 
-type UploadHandler = (request: IncomingMessage, response: ServerResponse) => Promise<Response>
+/** The protocols. A GET is theirs when it asks in the words of the IETF draft. */
+export interface UploadHandler {
+  handle(request: IncomingMessage, response: ServerResponse): Promise<Response>
+  turnAway(request: IncomingMessage, response: ServerResponse): Response
+}
 
 export interface HttpServerDependencies {
   readonly logger: Logger
@@ -39,12 +43,15 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
   let stopping = false
 
   const handleUpload = async (request: IncomingMessage, response: ServerResponse) => {
-    const answer = stopping ? turnAway(request) : await uploads(request, response)
+    const answer = stopping
+      ? uploads.turnAway(request, response)
+      : await uploads.handle(request, response)
     await sendAnswer(request, response, answer)
   }
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     log(request, response)
     if (stopping) response.setHeader('Connection', 'close')
+    overrideMethod(request)
     if (isUpload(request)) {
       handleUpload(request, response).catch((error) => fail(error, response, logger))
     } else void api(request, response)
@@ -81,17 +88,20 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
   }
 }
 
-function isUpload({ url, method }: IncomingMessage): boolean {
-  const path = pathOf(url)
-  return method !== 'GET' && (path === uploadPath || path.startsWith(`${uploadPath}/`))
+function isUpload({ url, method, headers }: IncomingMessage): boolean {
+  const isDownload = method === 'GET' && headers['upload-draft-interop-version'] === undefined
+  return !isDownload && isUploadPath(pathOf(url))
 }
 
-/** tus clients answer 423 on HEAD and 503 on the rest with another try, and then resume. */
-function turnAway({ method }: IncomingMessage): Response {
-  return new Response(null, {
-    status: method === 'HEAD' ? 423 : 503,
-    headers: { 'Retry-After': '2', 'Tus-Resumable': '1.0.0' },
-  })
+function isUploadPath(path: string): boolean {
+  return path === uploadPath || path.startsWith(`${uploadPath}/`)
+}
+
+/** What an upload request means: some networks let only GET and POST through (tus: Core). */
+function overrideMethod(request: IncomingMessage): void {
+  const method = request.headers['x-http-method-override']
+  const path = pathOf(request.url)
+  if (typeof method === 'string' && isUploadPath(path)) request.method = method.trim().toUpperCase()
 }
 
 function fail(error: unknown, response: ServerResponse, logger: Logger): void {

@@ -1,4 +1,4 @@
-import { parseHttpUrl, parseInteger, type Setting } from '../settings.ts'
+import { parseBoolean, parseHttpUrl, parseInteger, type Setting } from '../settings.ts'
 
 export const httpSettings = {
   port: {
@@ -21,6 +21,14 @@ export const httpSettings = {
     description: 'What clients call this server; unset: the URLs in answers are relative.',
     parse: parseHttpUrl,
   } satisfies Setting<string>,
+  trustProxy: {
+    name: 'TRUST_PROXY',
+    default: 'false',
+    expected: 'true or false',
+    description:
+      'Whether a proxy in front says what clients call this server (`X-Forwarded-Proto`, `X-Forwarded-Host`); without one clients could say so themselves.',
+    parse: parseBoolean,
+  } satisfies Setting<boolean>,
   corsOrigins: {
     name: 'CORS_ORIGINS',
     expected: 'origins such as https://app.example.com, separated by commas',

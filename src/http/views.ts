@@ -50,13 +50,18 @@ export function createViews(base: string) {
       createdAt: timeView(upload.createdAt),
       expiresAt: upload.expiresAt === undefined ? null : timeView(upload.expiresAt),
       storedAt: upload.storedAt === undefined ? null : timeView(upload.storedAt),
-      contentUrl: upload.state === 'stored' ? contentUrl(upload.id) : null,
+      contentUrl: hasContent(upload) ? contentUrl(upload.id) : null,
       image: image ? { state: image.state, ...(image.error && { error: image.error }) } : null,
     }),
   }
 }
 
 export type Views = ReturnType<typeof createViews>
+
+/** Bytes of an upload that is a part of another one are there. */
+function hasContent({ state, concat }: Upload): boolean {
+  return state === 'stored' && concat?.role !== 'partial'
+}
 
 function timeView(milliseconds: number): string {
   return new Date(milliseconds).toISOString()

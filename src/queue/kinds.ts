@@ -10,6 +10,7 @@ export const jobPayloads = {
     id: z.string(),
     multipartId: z.string().nullable(),
     tailEpoch: z.number().default(0),
+    staged: z.object({ token: z.string(), count: z.number() }).optional(),
   }),
   /** Remove objects that no record names any more. */
   'storage.remove': z.object({ keys: z.array(z.string()) }),

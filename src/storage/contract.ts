@@ -89,6 +89,20 @@ export interface UnsettledParts {
 }
 
 /**
+ * Bytes of a request that have to be verified before they count, put aside in pieces of their own:
+ * see `stagedKeys`. Nothing but the request that wrote them ever reads them.
+ */
+export interface StagedPieces {
+  /**
+   * A new one for each request that finds none; who finds one goes on after `count` with it. So no
+   * two requests write the same piece, and none can land on one of another.
+   */
+  readonly token: string
+  /** At most so many were begun. */
+  readonly count: number
+}
+
+/**
  * The id in a position when a multipart upload was about to be created: after a crash there may be
  * one that is known by its key only.
  */
@@ -117,6 +131,8 @@ export interface UploadPosition {
   readonly tailEpoch: number
   /** A tail was about to be written, and nobody heard how that went. */
   readonly tailUnsettled: boolean
+  /** What a request left aside that did not come to its end; to be removed. Always undefined on disk. */
+  readonly staged: StagedPieces | undefined
 }
 
 /**
@@ -134,11 +150,33 @@ export interface Progress {
   readonly tail: UploadTail | undefined
   readonly tailEpoch: number
   readonly tailUnsettled: boolean
+  readonly staged: StagedPieces | undefined
   /**
    * The object exists at its key with all of the bytes, checked against what storage says that it
    * stored: nothing is left to complete.
    */
   readonly whole: boolean
+}
+
+/** What `append` can be given besides. */
+export interface AppendOptions {
+  /**
+   * Called at most once, when all of the upload has come and is about to be durable: a good moment
+   * for work that the record of it will need. It must not throw.
+   */
+  readonly whileWaiting?: () => void
+  /**
+   * Called once the body has come to its proper end, before any of its bytes counts. When it throws,
+   * or the body breaks or is cut, none of them ever does: no progress beyond `position.offset` is
+   * recorded, and the error is thrown on. The body may be far larger than memory.
+   */
+  readonly verify?: () => void
+}
+
+/** A finished upload whose bytes become a part of another one. */
+export interface UploadSource {
+  readonly id: string
+  readonly size: number
 }
 
 /** Makes progress durable in the ledger. When it throws, storage goes no further and throws it on. */
@@ -166,8 +204,6 @@ export interface UploadStorage {
    * Once `signal` is aborted (the lease is lost) nothing more is stored or recorded, all waiting
    * ends, and its reason is thrown. However it ends, when it settles nothing of it is under way.
    *
-   * @param whileWaiting called at most once, when all of the upload has come and is about to be
-   * durable: a good moment for work that the record of it will need. It must not throw.
    * @returns the offset recorded last; `position.offset` when nothing arrived.
    */
   append(
@@ -175,8 +211,23 @@ export interface UploadStorage {
     body: AsyncIterable<Buffer>,
     record: RecordProgress,
     signal: AbortSignal,
-    whileWaiting?: () => void,
+    options?: AppendOptions,
   ): Promise<number>
+  /**
+   * Appends other uploads, all of them and in order, to an upload that consists of them and nothing
+   * else: its length is their sum, and one may be among them more than once. Goes on from
+   * `position.offset`, so it is safe to call again after a crash at any point, and records each time
+   * more of it is durable, as `append` does; but `whole` is never said, and `complete` is to follow.
+   *
+   * The sources are used up: storage may remove one, or make it a piece of the whole, once it is
+   * needed no more. Those that are left are the caller's to discard.
+   */
+  concatenate(
+    position: UploadPosition,
+    sources: readonly UploadSource[],
+    record: RecordProgress,
+    signal: AbortSignal,
+  ): Promise<void>
   /**
    * Makes the object exist with exactly the `position.offset` recorded bytes, durable, and checks
    * its size. Safe to call again after a crash at any point, and concurrently with itself.

@@ -23,6 +23,15 @@ export function allTailKeys(uploadId: string, epoch: number): string[] {
   return Array.from({ length: epoch + 1 }, (_, each) => tailKeys(uploadId, each)).flat()
 }
 
+/**
+ * Bytes of a request that count only once they are verified, in the pieces numbered from `first` to
+ * before `end`. The token is drawn for an upload whenever it has none, and a number is used once.
+ */
+export function stagedKeys(uploadId: string, token: string, first: number, end: number): string[] {
+  const name = `uploads/${uploadId}.staged-${token}`
+  return Array.from({ length: end - first }, (_, each) => `${name}-${first + each}`)
+}
+
 /** A rendition. Deterministic: converting twice overwrites, and leaves nothing else behind. */
 export function renditionKey(imageId: string, preset: string, format: string): string {
   return `images/${imageId}/${preset}.${format}`

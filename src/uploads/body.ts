@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { AppError } from '../errors.ts'
 import { uploadTooLong } from '../storage/errors.ts'
 
 /** Chunks taken from the socket before it is left unread. */
@@ -7,8 +8,10 @@ const readAhead = 2
 export interface RequestBodyOptions {
   /** Once aborted the body ends, without an error, after what was taken from the socket. */
   readonly until: AbortSignal
-  /** Bytes it may have; more of them end it with `upload-too-long` (413), after those that may be. */
+  /** Bytes it may have; more of them end it with an error, after those that may be. */
   readonly limit: number
+  /** That error; unset: `upload-too-long` (413). */
+  readonly excess?: AppError
 }
 
 /** How a body came to its end; the first way counts. */
@@ -113,7 +116,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     const taken = chunk.subarray(0, this.#room)
     this.#room -= taken.length
     if (taken.length > 0) this.#chunks.push(taken)
-    if (taken.length < chunk.length) this.#end(uploadTooLong())
+    if (taken.length < chunk.length) this.#end(this.#options.excess ?? uploadTooLong())
     else if (this.#chunks.length >= readAhead) this.#stream.pause()
     this.#wake()
   }

@@ -1,12 +1,16 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Database, Queries, Transaction } from '../database/database.ts'
-import type { Schema } from '../database/schema.ts'
+import type { Schema, UploadState } from '../database/schema.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { Logger } from '../operations/logger.ts'
 import { Loop } from '../operations/loop.ts'
 import type { JobQueue } from '../queue/contract.ts'
+import { amongOthers, claimedMeanwhile, lockSources } from './concat-locks.ts'
+import { giveUpFinal, releaseSources } from './concat-records.ts'
+import { discardColumns, discardLater } from './discard.ts'
 import { leaseIsFree } from './lease-records.ts'
-import { noLease } from './ledger.ts'
+import { noLease, nothingOpen } from './ledger.ts'
+import { partial } from './upload.ts'
 
 const everyMs = 5_000
 const batchSize = 100
@@ -25,9 +29,10 @@ export interface Expiry {
 }
 
 /**
- * Gives up uploads that nobody continued in time, and those that failed: storage is cleared of them
- * by a durable job each, and of what the ledger names only. The record of one that expired stays for
- * a while, then it goes too. When there is nothing to do it costs one read of the top of an index.
+ * Gives up uploads that nobody continued in time or made anything of, and those that failed: storage
+ * is cleared of them by a durable job each, and of what the ledger names only. The record of one that
+ * expired stays for a while, then it goes too. When there is nothing to do it costs one read of the
+ * top of an index.
  */
 export function createExpiry({ database, queue, logger }: ExpiryDependencies): Expiry {
   const loop = new Loop({
@@ -42,7 +47,10 @@ export function createExpiry({ database, queue, logger }: ExpiryDependencies): E
   return { start: () => loop.start(), stop: () => loop.stop() }
 }
 
-/** @returns how many records were changed or removed; at most a hundred. */
+/** Each upload is a transaction of its own; on SQLite those at the same time share a commit. */
+const atOnce = 8
+
+/** @returns how many records were to be changed or removed; at most a hundred. */
 export async function expireBatch(
   database: Database,
   queue: JobQueue,
@@ -50,10 +58,18 @@ export async function expireBatch(
 ): Promise<number> {
   const due = await expiredQuery(database.queries, now, batchSize).execute()
   if (due.length === 0) return 0
-  await database.transaction(async (trx) => {
-    for (const { id } of due) await expireOne(trx, queue, id, now)
-  })
+  const waiting = due.values()
+  const failures: unknown[] = []
+  async function work(): Promise<void> {
+    for (const { id } of waiting) {
+      const expiring = amongOthers(database, (trx) => expireOne(trx, queue, id, now))
+      // One that cannot be cleared away does not keep the others.
+      await expiring.catch((error: unknown) => failures.push(error))
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
   queue.wake('upload.discard')
+  if (failures.length > 0) throw failures[0]
   return due.length
 }
 
@@ -64,7 +80,9 @@ export function expiredQuery(queries: Queries, now: number, limit: number) {
       .selectFrom('uploads')
       .select('id')
       // Written out, as the condition of the index is: SQLite does not see it behind parameters.
-      .where(sql<SqlBool>`state in ('receiving', 'failed', 'expired')`)
+      .where(
+        sql<SqlBool>`(state in ('receiving', 'failed', 'expired') or (state = 'stored' and concat = 'partial')) and expires_at is not null`,
+      )
       .where('expires_at', '<=', now)
       .where(leaseIsFree(now))
       .orderBy('expires_at')
@@ -80,34 +98,67 @@ async function expireOne(
 ): Promise<void> {
   const row = await trx
     .selectFrom('uploads')
-    .select(['state', 'multipart_id', 'tail_epoch'])
+    .select([...discardColumns, 'state', 'concat', 'sources', 'final_id'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (!row) return
-  if (row.state === 'expired') {
-    await trx.deleteFrom('uploads').where('id', '=', id).execute()
+  // Nobody can tell any more that it was there; of a partial one the bytes are in another upload.
+  if (row.state === 'expired' || (row.state === 'stored' && row.final_id !== null)) {
+    await trx
+      .deleteFrom('uploads')
+      .where('id', '=', id)
+      .where('state', '=', row.state)
+      .where('expires_at', '<=', now)
+      .execute()
     return
   }
-  const { numUpdatedRows } = await trx
+  const finalId = row.sources === null ? row.final_id : id
+  if (finalId !== null) await lockSources(trx, finalId)
+  const expired = await giveUp(trx, id, row.state, now)
+  if (!expired) return
+  if (expired.final_id !== null && expired.final_id !== finalId) throw claimedMeanwhile()
+  await trx.deleteFrom('upload_parts').where('upload_id', '=', id).execute()
+  await discardLater(queue, trx, row)
+  await releaseSources(trx, id, now)
+  if (expired.final_id !== null) await giveUpWith(trx, expired.final_id, row.state, now)
+  if (row.state !== 'failed' && row.concat !== partial) {
+    await appendEvent(trx, 'upload.expired', id, {})
+  }
+}
+
+/** One that failed has failed, and is not looked at again. */
+function giveUp(trx: Transaction<Schema>, id: string, state: UploadState, now: number) {
+  return trx
     .updateTable('uploads')
     .set({
-      state: row.state === 'receiving' ? 'expired' : row.state,
-      expires_at: row.state === 'receiving' ? now + rememberedMs : null,
-      multipart_id: null,
-      tail_key: null,
-      tail_size: 0,
-      tail_crc32: null,
-      updated_at: now,
+      ...(state === 'failed' ? { expires_at: null } : expiredAt(now)),
+      ...nothingOpen,
       ...noLease,
+      updated_at: now,
     })
     .where('id', '=', id)
-    .where('state', '=', row.state)
+    .where('state', '=', state)
     .where('expires_at', '<=', now)
     .where(leaseIsFree(now))
+    .returning('final_id')
     .executeTakeFirst()
-  if (numUpdatedRows !== 1n) return
-  await trx.deleteFrom('upload_parts').where('upload_id', '=', id).execute()
-  const { multipart_id: multipartId, tail_epoch: tailEpoch } = row
-  await queue.enqueue(trx, 'upload.discard', { id, multipartId, tailEpoch })
-  if (row.state === 'receiving') await appendEvent(trx, 'upload.expired', id, {})
+}
+
+/** The upload that a partial one was to be a part of. */
+async function giveUpWith(
+  trx: Transaction<Schema>,
+  finalId: string,
+  state: UploadState,
+  now: number,
+): Promise<void> {
+  if (state === 'failed') {
+    const failure = 'One of the uploads it was to be made of failed.'
+    await giveUpFinal(trx, finalId, { state, failure, expires_at: null })
+  } else if (await giveUpFinal(trx, finalId, { ...expiredAt(now), failure: null })) {
+    await appendEvent(trx, 'upload.expired', finalId, {})
+  }
+}
+
+function expiredAt(now: number) {
+  return { state: 'expired', expires_at: now + rememberedMs } as const
 }

@@ -3,85 +3,120 @@ import type { Schema } from '../database/schema.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { JobQueue } from '../queue/contract.ts'
 import type { JobKind } from '../queue/kinds.ts'
-import type { Progress, UploadStorage } from '../storage/contract.ts'
+import type { ObjectStorage, Progress, UploadStorage } from '../storage/contract.ts'
+import { checkWhole, type KnownContent } from './check-whole.ts'
+import { amongOthers } from './concat-locks.ts'
+import { consumeSources, noteSourceStored } from './concat-records.ts'
+import { discardLater } from './discard.ts'
 import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
-import { type Fence, findUpload, markStored, readParts, readPosition } from './ledger.ts'
+import { join } from './join.ts'
+import { type Fence, findUpload, markStored } from './ledger.ts'
 import type { Examined, UploadListener } from './listener.ts'
 import { noticingLoss } from './lost.ts'
+import { readParts, readPosition } from './position.ts'
 import type { Upload } from './upload.ts'
 
 export interface FinishDependencies {
   readonly database: Database
-  readonly storage: UploadStorage
+  readonly storage: UploadStorage & Pick<ObjectStorage, 'read'>
   readonly queue: JobQueue
   readonly listener: UploadListener
+  readonly maxSize: number
+  /** Called when an upload that waited for others can be assembled, which is somebody else's to do. */
+  readonly onReady: () => void
 }
 
 export interface Finish {
   /**
    * Takes an upload that is `assembling` to `stored`. May be called again after a crash at any point.
-   * @throws AppError `lease-lost` (423), `upload-lost` (410), what storage throws.
+   * @throws AppError `lease-lost` (423), `upload-lost` (410), `repr-digest-mismatch` (400), the reason why
+   * a concatenation is to let go, what storage throws.
    */
   assemble(lease: Lease): Promise<Upload>
   /** Takes an upload whose object storage made in one piece from `receiving` to `stored`. */
   recordWhole(lease: Lease, progress: Progress, examined?: Examined): Promise<Upload>
 }
 
-/** What is known of an upload whose object storage made in one piece. */
-interface Whole {
-  readonly progress: Progress
-  readonly examined: Examined | undefined
+/** What is known of an upload that is about to be stored. */
+interface Known {
+  /** That storage made its object in one piece. */
+  readonly whole?: Progress
+  readonly examined?: Examined | undefined
+  readonly content?: KnownContent
 }
 
 interface Settled {
   readonly upload: Upload
   readonly queued: readonly JobKind[]
+  /** Whether another upload that waited for this one can be assembled now. */
+  readonly isReady?: boolean
 }
 
 /** Storage first, then one transaction: `stored`, and all that follows from it. */
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { database, storage, queue } = dependencies
-  async function record(lease: Lease, whole?: Whole): Promise<Upload> {
-    const settled = await database.transaction((trx) => settle(dependencies, trx, lease, whole))
+  const { database, queue, onReady } = dependencies
+  async function record(lease: Lease, known: Known): Promise<Upload> {
+    const settled = await amongOthers(database, (trx) => settle(dependencies, trx, lease, known))
     if (!settled) throw leaseLost()
     lease.markEnded()
     if (settled.queued.length > 0) queue.wake(...settled.queued)
+    if (settled.isReady) onReady()
     return settled.upload
   }
   return {
     async assemble(lease) {
-      const position = await readPosition(database.queries, lease.id)
-      if (position) {
-        const parts = position.partCount > 0 ? await readParts(database.queries, lease.id) : []
-        await noticingLoss(database, lease, () => storage.complete(position, parts))
-      }
-      return record(lease)
+      const upload = await findUpload(database.queries, lease.id)
+      const content = upload
+        ? await noticingLoss(database, lease, () => makeWhole(dependencies, lease, upload))
+        : {}
+      return record(lease, { content })
     },
-    recordWhole: (lease, progress, examined) => record(lease, { progress, examined }),
+    recordWhole: (lease, whole, examined) => record(lease, { whole, examined }),
   }
 }
 
+/** Makes the object exist, and finds out what is to be known of it. */
+async function makeWhole(
+  dependencies: FinishDependencies,
+  lease: Lease,
+  upload: Upload,
+): Promise<KnownContent> {
+  const { database, storage } = dependencies
+  const position = await readPosition(database.queries, lease.id)
+  if (position && upload.concat?.role === 'final') await join(dependencies, lease, upload, position)
+  const last = upload.concat ? await readPosition(database.queries, lease.id) : position
+  if (last) {
+    const parts = last.partCount > 0 ? await readParts(database.queries, lease.id) : []
+    await storage.complete(last, parts)
+  }
+  return checkWhole(storage, upload)
+}
+
 async function settle(
-  { queue, listener }: FinishDependencies,
+  dependencies: FinishDependencies,
   trx: Transaction<Schema>,
   fence: Fence,
-  whole?: Whole,
+  { whole, examined, content }: Known,
 ): Promise<Settled | undefined> {
-  const upload = await markStored(trx, fence, whole?.progress, whole?.examined?.sha256)
-  if (upload) {
-    await appendEvent(trx, 'upload.stored', upload.id, { size: upload.offset })
-    return { upload, queued: await listener.stored(trx, upload, whole?.examined) }
-  }
-  if (await isGivenUp(trx, fence.id)) {
+  const { queue, listener, maxSize } = dependencies
+  const upload = await markStored(trx, fence, whole, { sha256: examined?.sha256, ...content })
+  if (!upload) {
     // By whoever took the lease, perhaps before the object was there to be removed.
-    await queue.enqueue(trx, 'upload.discard', {
-      id: fence.id,
-      multipartId: null,
-      tailEpoch: 0,
-    })
+    if (await isGivenUp(trx, fence.id)) await discardLater(queue, trx, { id: fence.id })
+    return undefined
   }
-  return undefined
+  // Nothing is made of a part before it is one.
+  if (upload.concat?.role === 'partial') {
+    const { finalId } = upload.concat
+    const isReady = finalId !== undefined && (await noteSourceStored(trx, finalId, maxSize))
+    return { upload, queued: [], isReady }
+  }
+  const sources = upload.concat ? await consumeSources(trx, upload.id) : []
+  for (const source of sources) await discardLater(queue, trx, source)
+  await appendEvent(trx, 'upload.stored', upload.id, { size: upload.offset })
+  const queued = await listener.stored(trx, upload, examined)
+  return { upload, queued: sources.length > 0 ? [...queued, 'upload.discard'] : queued }
 }
 
 async function isGivenUp(trx: Transaction<Schema>, id: string): Promise<boolean> {

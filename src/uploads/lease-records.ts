@@ -70,9 +70,19 @@ export async function renewLeases(
   tokens: readonly string[],
   until: number,
 ): Promise<Set<string | null>> {
+  const held = queries
+    .selectFrom('uploads')
+    .select('id')
+    .where('lease_holder', '=', holder)
+    .where('lease_token', 'in', tokens)
+    .orderBy('id')
+  // In the order in which others lock several uploads (see `concat-locks.ts`).
+  const { supportsMultipleConnections } = queries.getExecutor().adapter
   const rows = await queries
+    .with('held', () => (supportsMultipleConnections ? held.forUpdate() : held))
     .updateTable('uploads')
     .set({ lease_until: until })
+    .where('id', 'in', (eb) => eb.selectFrom('held').select('held.id'))
     .where('lease_holder', '=', holder)
     .where('lease_token', 'in', tokens)
     .returning('lease_token')

@@ -133,6 +133,11 @@ export class Leases {
     return this.#run(held, () => work(held, held.record))
   }
 
+  /** Whether this process has the lease of an upload. */
+  isHeldHere(id: string): boolean {
+    return this.#held.has(id)
+  }
+
   /** Whether an upload is being written to, or is to be taken for it. */
   isHeld({ id, lease }: Upload): boolean {
     return this.#held.has(id) || (lease !== undefined && lease.until > this.#now())

@@ -5,9 +5,11 @@
  */
 import type { Database, Queries, Transaction } from '../database/database.ts'
 import type { Schema, UploadRow } from '../database/schema.ts'
-import type { Progress, UploadPart, UploadPosition } from '../storage/contract.ts'
+import type { Progress } from '../storage/contract.ts'
+import type { KnownContent } from './check-whole.ts'
 import { leaseLost } from './errors.ts'
-import { type LeaseRecord, type NewUpload, toUpload, type Upload } from './upload.ts'
+import { positionColumns } from './position.ts'
+import { type LeaseRecord, type NewUpload, partial, toUpload, type Upload } from './upload.ts'
 
 /** What a write to the ledger is checked by. */
 export interface Fence {
@@ -16,11 +18,15 @@ export interface Fence {
   readonly token: string
 }
 
-/** Begins an upload, with its first lease if there is one. One of length zero is whole at once. */
+/**
+ * Begins an upload, with its first lease if there is one.
+ * @param completes whether it is complete with its last byte, so that one of length zero is at once.
+ */
 export async function createUpload(
   queries: Queries,
   upload: NewUpload,
   lease?: LeaseRecord,
+  completes = true,
 ): Promise<void> {
   const now = Date.now()
   await queries
@@ -34,7 +40,10 @@ export async function createUpload(
       metadata: upload.metadata ?? null,
       filename: upload.filename ?? null,
       content_type: upload.contentType ?? null,
-      state: upload.length === 0 ? 'assembling' : 'receiving',
+      concat: upload.isPartial ? partial : null,
+      repr_digest: upload.digests?.expected ?? null,
+      want_repr_digest: upload.digests?.wanted ?? null,
+      state: upload.length === 0 && completes ? 'assembling' : 'receiving',
       tail_size: 0,
       expires_at: upload.expiresAt,
       created_at: now,
@@ -65,73 +74,22 @@ export interface ListOptions {
   readonly before?: string | undefined
 }
 
-/** Newest first. */
+/** Newest first. Uploads that others are made of are not among them. */
 export async function listUploads(queries: Queries, options: ListOptions): Promise<Upload[]> {
-  let query = queries.selectFrom('uploads').selectAll().where('owner', '=', options.owner)
+  let query = queries
+    .selectFrom('uploads')
+    .selectAll()
+    .where('owner', '=', options.owner)
+    .where((eb) => eb.or([eb('concat', 'is', null), eb('concat', '!=', partial)]))
   if (options.before) query = query.where('id', '<', options.before)
   const rows = await query.orderBy('id', 'desc').limit(options.limit).execute()
   return rows.map((row) => toUpload(row))
 }
 
-/** Where an upload stands that was just created. */
-export function startOf({ id, length }: Pick<Upload, 'id' | 'length'>): UploadPosition {
-  const noParts = { multipartId: undefined, partCount: 0, unsettledParts: undefined }
-  const noTail = { tail: undefined, tailEpoch: 0, tailUnsettled: false }
-  return { id, length, offset: 0, ...noParts, ...noTail }
-}
-
-/**
- * What storage needs to carry on with an upload, or undefined when there is no such upload. Its cost
- * does not grow with the number of parts.
- */
-export async function readPosition(
-  queries: Queries,
-  id: string,
-): Promise<UploadPosition | undefined> {
-  const row = await findRow(queries, id)
-  if (!row) return undefined
-  return {
-    id,
-    length: row.length ?? undefined,
-    offset: row.offset,
-    multipartId: row.multipart_id ?? undefined,
-    partCount: row.multipart_id ? await countParts(queries, id) : 0,
-    unsettledParts: row.unsettled_parts
-      ? { count: row.unsettled_parts, size: row.unsettled_part_size ?? 0 }
-      : undefined,
-    tail: row.tail_key
-      ? { key: row.tail_key, size: row.tail_size, crc32: row.tail_crc32 ?? undefined }
-      : undefined,
-    tailEpoch: row.tail_epoch,
-    tailUnsettled: row.tail_unsettled === 1,
-  }
-}
-
-/** Parts are numbered without gaps, so the last one tells. */
-async function countParts(queries: Queries, id: string): Promise<number> {
-  const last = await queries
-    .selectFrom('upload_parts')
-    .select('number')
-    .where('upload_id', '=', id)
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return last?.number ?? 0
-}
-
-/** All recorded parts, in order. */
-export async function readParts(queries: Queries, id: string): Promise<UploadPart[]> {
-  return queries
-    .selectFrom('upload_parts')
-    .select(['number', 'size', 'etag'])
-    .where('upload_id', '=', id)
-    .orderBy('number')
-    .execute()
-}
-
 /**
  * Records bytes that became durable: `receiving → receiving`, or `→ assembling` with the last one,
  * before storage is told to assemble. The offset never goes down.
+ * @param completes whether the upload is complete with its last byte.
  * @throws AppError `lease-lost` (423) when another request may have the upload by now.
  */
 export async function recordProgress(
@@ -139,18 +97,21 @@ export async function recordProgress(
   fence: Fence,
   progress: Progress,
   expiresAt: number,
+  completes = true,
 ): Promise<void> {
   await database.transaction(async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('uploads')
       .set((eb) => ({
         ...positionColumns(progress),
-        state: eb
-          .case()
-          .when('length', '=', progress.offset)
-          .then('assembling' as const)
-          .else('receiving' as const)
-          .end(),
+        state: completes
+          ? eb
+              .case()
+              .when('length', '=', progress.offset)
+              .then('assembling' as const)
+              .else('receiving' as const)
+              .end()
+          : 'receiving',
         expires_at: expiresAt,
         updated_at: Date.now(),
       }))
@@ -160,27 +121,41 @@ export async function recordProgress(
       .where('offset', '<=', progress.offset)
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) throw leaseLost()
-    const parts = progress.parts.map((part) => ({ upload_id: fence.id, ...part }))
-    if (parts.length > 0) await trx.insertInto('upload_parts').values(parts).execute()
+    await addParts(trx, fence, progress)
   })
 }
 
-function positionColumns({ offset, unsettledParts, tail, ...progress }: Progress) {
-  return {
-    offset,
-    multipart_id: progress.multipartId ?? null,
-    unsettled_parts: unsettledParts?.count ?? 0,
-    unsettled_part_size: unsettledParts?.size ?? null,
-    tail_key: tail?.key ?? null,
-    tail_size: tail?.size ?? 0,
-    tail_crc32: tail?.crc32 ?? null,
-    tail_epoch: progress.tailEpoch,
-    tail_unsettled: progress.tailUnsettled ? 1 : 0,
-  }
+async function addParts(
+  trx: Transaction<Schema>,
+  { id }: Fence,
+  progress: Progress,
+): Promise<void> {
+  const parts = progress.parts.map((part) => ({ upload_id: id, ...part }))
+  if (parts.length > 0) await trx.insertInto('upload_parts').values(parts).execute()
+}
+
+/** Records bytes of a concatenation that became durable: `assembling → assembling`. */
+export async function recordConcatenated(
+  database: Database,
+  fence: Fence,
+  progress: Progress,
+): Promise<void> {
+  await database.transaction(async (trx) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('uploads')
+      .set({ ...positionColumns(progress), updated_at: Date.now() })
+      .where('id', '=', fence.id)
+      .where('lease_token', '=', fence.token)
+      .where('state', '=', 'assembling')
+      .where('offset', '<=', progress.offset)
+      .executeTakeFirst()
+    if (numUpdatedRows !== 1n) throw leaseLost()
+    await addParts(trx, fence, progress)
+  })
 }
 
 /**
- * The client says how long the upload is; `→ assembling` when all of it is there already.
+ * The client says how long the upload is.
  * @throws AppError `lease-lost` (423)
  */
 export async function declareLength(
@@ -190,20 +165,12 @@ export async function declareLength(
 ): Promise<Upload> {
   const row = await queries
     .updateTable('uploads')
-    .set((eb) => ({
-      length,
-      state: eb
-        .case()
-        .when('offset', '=', length)
-        .then('assembling' as const)
-        .else('receiving' as const)
-        .end(),
-      updated_at: Date.now(),
-    }))
+    .set({ length, updated_at: Date.now() })
     .where('id', '=', fence.id)
     .where('lease_token', '=', fence.token)
     .where('state', '=', 'receiving')
     .where('length', 'is', null)
+    .where('offset', '<=', length)
     .returningAll()
     .executeTakeFirst()
   if (!row) throw leaseLost()
@@ -211,33 +178,59 @@ export async function declareLength(
 }
 
 /**
+ * The client says that the upload is complete with the bytes that are there, which then are its
+ * length: `receiving → assembling`.
+ * @throws AppError `lease-lost` (423)
+ */
+export async function declareComplete(
+  queries: Queries,
+  fence: Fence,
+  offset: number,
+): Promise<void> {
+  const { numUpdatedRows } = await queries
+    .updateTable('uploads')
+    .set({ length: offset, state: 'assembling', updated_at: Date.now() })
+    .where('id', '=', fence.id)
+    .where('lease_token', '=', fence.token)
+    .where('state', '=', 'receiving')
+    .where('offset', '=', offset)
+    .where((eb) => eb.or([eb('length', 'is', null), eb('length', '=', offset)]))
+    .executeTakeFirst()
+  if (numUpdatedRows !== 1n) throw leaseLost()
+}
+
+/**
  * `assembling → stored`; or `receiving → stored` when `whole` says that storage made the object in
  * one piece. Ends the lease. Returns the upload, or undefined for a lease that is lost.
  *
- * @param sha256 the digest of the content, if it is known.
+ * @param known of the content.
  */
 export async function markStored(
   trx: Transaction<Schema>,
   fence: Fence,
   whole?: Progress,
-  sha256?: string,
+  known: KnownContent = {},
 ): Promise<Upload | undefined> {
   const now = Date.now()
   let update = trx
     .updateTable('uploads')
-    .set({
+    .set((eb) => ({
       state: 'stored',
       stored_at: now,
       updated_at: now,
-      expires_at: null,
-      multipart_id: null,
-      tail_key: null,
-      tail_size: 0,
-      tail_crc32: null,
+      // A partial upload that nobody made anything of is not kept for ever.
+      expires_at: eb
+        .case()
+        .when(eb.and([eb('concat', '=', partial), eb('final_id', 'is', null)]))
+        .then(eb.ref('expires_at'))
+        .else(null)
+        .end(),
+      ...nothingOpen,
       ...noLease,
       ...(whole && { offset: whole.offset }),
-      ...(sha256 !== undefined && { sha256 }),
-    })
+      ...(known.sha256 !== undefined && { sha256: known.sha256 }),
+      ...(known.reprDigest !== undefined && { repr_digest: known.reprDigest }),
+    }))
     .where('id', '=', fence.id)
     .where('lease_token', '=', fence.token)
     .where('state', '=', whole ? 'receiving' : 'assembling')
@@ -249,6 +242,18 @@ export async function markStored(
   return row && toUpload(row)
 }
 
+/** The columns of an upload that storage holds nothing of but its object. */
+export const nothingOpen = {
+  multipart_id: null,
+  unsettled_parts: 0,
+  unsettled_part_size: null,
+  tail_key: null,
+  tail_size: 0,
+  tail_crc32: null,
+  staged_token: null,
+  staged_count: 0,
+} as const
+
 export const noLease = {
   lease_holder: null,
   lease_token: null,
@@ -258,9 +263,21 @@ export const noLease = {
 
 /** `receiving` or `assembling → failed`: storage no longer has what was acknowledged. */
 export async function markFailed(queries: Queries, fence: Fence, failure: string): Promise<void> {
+  const now = Date.now()
   await queries
     .updateTable('uploads')
-    .set({ state: 'failed', failure, updated_at: Date.now() })
+    .set((eb) => ({
+      state: 'failed',
+      failure,
+      updated_at: now,
+      // Storage is cleared of it as of those that expire; at once where another upload waits for it.
+      expires_at: eb
+        .case()
+        .when('final_id', 'is not', null)
+        .then(now)
+        .else(eb.fn.coalesce('expires_at', eb.val(now)))
+        .end(),
+    }))
     .where('id', '=', fence.id)
     .where('lease_token', '=', fence.token)
     .where('state', 'in', ['receiving', 'assembling'])

@@ -1,8 +1,14 @@
 import type { Database } from '../database/database.ts'
-import { hasCode } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { type Fence, markFailed } from './ledger.ts'
 
-/** Runs work on an upload's bytes; when storage has lost them, the ledger says so from then on. */
+/** Errors after which an upload has failed for good, and what its owner is told. */
+const failures: Readonly<Record<string, string>> = {
+  'upload-lost': 'Storage no longer has all of the bytes.',
+  'repr-digest-mismatch': 'The content is not what Repr-Digest said it would be.',
+}
+
+/** Runs work on an upload's bytes; when it finds that they cannot be had, the ledger says so from then on. */
 export async function noticingLoss<T>(
   { queries }: Database,
   fence: Fence,
@@ -11,9 +17,8 @@ export async function noticingLoss<T>(
   try {
     return await work()
   } catch (error) {
-    if (hasCode(error, 'upload-lost')) {
-      await markFailed(queries, fence, 'Storage no longer has all of the bytes.')
-    }
+    const failure = error instanceof AppError ? failures[error.code] : undefined
+    if (failure) await markFailed(queries, fence, failure)
     throw error
   }
 }

@@ -12,6 +12,8 @@ const batchSize = 100
 
 export interface Reconciler {
   start(): void
+  /** There may be something to finish. */
+  ring(): void
   /** Ends after the uploads at hand. */
   stop(): Promise<void>
 }
@@ -60,6 +62,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
   })
   return {
     start: () => loop.start(),
+    ring: () => loop.ring(),
     async stop() {
       stopping = true
       await Promise.all([loop.stop(), ...running.values()])

@@ -2,13 +2,15 @@ import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
 import { hasCode } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
-import type { JobHandler, JobQueue } from '../queue/contract.ts'
-import type { ObjectStorage, UploadStorage } from '../storage/contract.ts'
-import { leaseLost } from './errors.ts'
+import type { JobQueue } from '../queue/contract.ts'
+import { amongOthers, claimedMeanwhile, lockSources } from './concat-locks.ts'
+import { giveUpFinal } from './concat-records.ts'
+import { discardColumns, discardLater } from './discard.ts'
+import { leaseLost, locked } from './errors.ts'
 import type { Leases } from './leases.ts'
-import { type Fence, startOf } from './ledger.ts'
+import { type Fence, findUpload } from './ledger.ts'
 import type { UploadListener } from './listener.ts'
-import { postponedByOutage } from './outage.ts'
+import { partial, type Upload } from './upload.ts'
 
 export interface RemoveDependencies {
   readonly database: Database
@@ -33,67 +35,105 @@ const never = new AbortController().signal
 export function createRemoveUpload(dependencies: RemoveDependencies): RemoveUpload {
   const { database, queue, leases } = dependencies
   return async (id, signal = never) => {
+    let isKnown = false
     try {
-      const removed = await leases.hold(id, signal, (_, lease) =>
-        database.transaction((trx) => removeRecords(dependencies, trx, id, lease)),
-      )
+      const removed = await leases.hold(id, signal, (upload, lease) => {
+        isKnown = true
+        return holdingSources(dependencies, upload, signal, () =>
+          amongOthers(database, (trx) => removeRecords(dependencies, trx, upload, lease)),
+        )
+      })
       if (removed) queue.wake()
       return removed
     } catch (error) {
-      if (hasCode(error, 'upload-not-found')) return false
-      throw error
+      if (!hasCode(error, 'upload-not-found')) throw error
+      if (isKnown) throw locked()
+      return false
     }
   }
+}
+
+/** Requests that are writing to what goes with an upload end first, too, or they would leave bytes. */
+async function holdingSources<T>(
+  { database, leases }: RemoveDependencies,
+  { id, concat, state }: Upload,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (concat?.role !== 'final' || state !== 'receiving') return work()
+  const rows = await database.queries
+    .selectFrom('uploads')
+    .select('id')
+    .where('final_id', '=', id)
+    .where('state', 'in', ['receiving', 'assembling'])
+    .orderBy('id')
+    .execute()
+  return rows.reduceRight<() => Promise<T>>(
+    (inner, row) => () => leases.hold(row.id, signal, inner),
+    work,
+  )()
 }
 
 async function removeRecords(
   { queue, listener }: RemoveDependencies,
   trx: Transaction<Schema>,
-  id: string,
+  { id, concat }: Upload,
   fence: Fence | undefined,
 ): Promise<boolean> {
+  const finalId = concat && (await lockConcatenation(trx, id))
   const keys = await listener.removing(trx, id)
   let removal = trx.deleteFrom('uploads').where('id', '=', id)
   if (fence) removal = removal.where('lease_token', '=', fence.token)
-  const row = await removal.returning(['multipart_id', 'tail_epoch']).executeTakeFirst()
+  const row = await removal.returning([...discardColumns, 'concat', 'final_id']).executeTakeFirst()
   if (!row) {
     if (fence) throw leaseLost()
     return false
   }
-  const { multipart_id: multipartId, tail_epoch: tailEpoch } = row
-  await queue.enqueue(trx, 'upload.discard', { id, multipartId, tailEpoch })
+  if (row.final_id !== null) {
+    if (row.final_id !== finalId) throw claimedMeanwhile()
+    await leaveFinal(trx, row.final_id)
+  }
+  const sources = await removeSources(trx, id)
+  for (const gone of [row, ...sources]) await discardLater(queue, trx, gone)
   if (keys.length > 0) await queue.enqueue(trx, 'storage.remove', { keys })
-  await appendEvent(trx, 'upload.removed', id, {})
+  if (row.concat !== partial) await appendEvent(trx, 'upload.removed', id, {})
   return true
 }
 
-/** Removes what storage holds for an upload that has no record any more. */
-export function discardHandler(storage: UploadStorage): JobHandler<'upload.discard'> {
-  return {
-    kind: 'upload.discard',
-    run: ({ id, multipartId, tailEpoch }) =>
-      outlivingOutages(() =>
-        storage.discard({
-          ...startOf({ id, length: undefined }),
-          multipartId: multipartId ?? undefined,
-          tailEpoch,
-        }),
-      ),
-  }
+/** @returns the final upload of the concatenation that an upload takes part in, if it does by now. */
+async function lockConcatenation(
+  trx: Transaction<Schema>,
+  id: string,
+): Promise<string | undefined> {
+  const concat = (await findUpload(trx, id))?.concat
+  const finalId = concat?.role === 'partial' ? concat.finalId : id
+  if (finalId !== undefined) await lockSources(trx, finalId)
+  return finalId
 }
 
-/** Removes objects that no record names any more. */
-export function removeObjectsHandler(storage: ObjectStorage): JobHandler<'storage.remove'> {
-  return {
-    kind: 'storage.remove',
-    run: ({ keys }) => outlivingOutages(() => storage.remove(keys)),
-  }
+/**
+ * An upload that is a part of another one goes: that one has failed, unless it has the bytes.
+ * @throws AppError `upload-locked` (423) while it is about to take them.
+ */
+async function leaveFinal(trx: Transaction<Schema>, finalId: string): Promise<void> {
+  const final = await trx
+    .selectFrom('uploads')
+    .select('state')
+    .where('id', '=', finalId)
+    .executeTakeFirst()
+  if (final?.state === 'assembling') throw locked()
+  await giveUpFinal(trx, finalId, {
+    state: 'failed',
+    failure: 'One of the uploads it was to be made of was removed.',
+    expires_at: null,
+  })
 }
 
-async function outlivingOutages(work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    throw postponedByOutage(error)
-  }
+/** The uploads that one was made of go with it. */
+function removeSources(trx: Transaction<Schema>, finalId: string) {
+  return trx
+    .deleteFrom('uploads')
+    .where('final_id', '=', finalId)
+    .returning(discardColumns)
+    .execute()
 }

@@ -31,6 +31,10 @@ export interface Upload {
   /** Why it failed, in words for its owner. */
   readonly failure: string | undefined
   readonly sha256: string | undefined
+  /** What it is in a concatenation, if it is in any. */
+  readonly concat: Concat | undefined
+  /** Digests that its content must have, and that its client wants to hear (RFC 9530). */
+  readonly digests: DigestWishes
   /** Milliseconds since 1970. */
   readonly createdAt: number
   /** When it is given up unless it is continued; undefined once it is whole. */
@@ -38,6 +42,27 @@ export interface Upload {
   readonly storedAt: number | undefined
   /** Who may write to it at present, if anybody. */
   readonly lease: LeaseRecord | undefined
+}
+
+/** Its part in a concatenation of uploads (tus: Concatenation). */
+export type Concat =
+  | {
+      readonly role: 'partial'
+      /** The upload it is a part of, once there is one. */
+      readonly finalId: string | undefined
+    }
+  | {
+      readonly role: 'final'
+      /** `Upload-Concat` as it was sent. */
+      readonly header: string
+      /** The ids of the uploads it is made of, in order; one may be among them twice. */
+      readonly sources: readonly string[]
+    }
+
+/** `Repr-Digest` and `Want-Repr-Digest` as they were sent. */
+export interface DigestWishes {
+  readonly expected: string | undefined
+  readonly wanted: string | undefined
 }
 
 /** A lease as the ledger has it; it may have run out. */
@@ -52,7 +77,12 @@ export interface LeaseRecord {
 export type NewUpload = Pick<
   Upload,
   'id' | 'owner' | 'dialect' | 'length' | 'metadata' | 'filename' | 'contentType'
-> & { readonly expiresAt: number }
+> & {
+  readonly expiresAt: number
+  /** Whether it is one of those that another upload is to be made of. */
+  readonly isPartial?: boolean
+  readonly digests?: DigestWishes
+}
 
 export function toUpload(row: UploadRow, now = Date.now()): Upload {
   const state = isOverdue(row, now) ? 'expired' : row.state
@@ -68,16 +98,41 @@ export function toUpload(row: UploadRow, now = Date.now()): Upload {
     state,
     failure: row.failure ?? undefined,
     sha256: row.sha256 ?? undefined,
+    concat: toConcat(row),
+    digests: {
+      expected: row.repr_digest ?? undefined,
+      wanted: row.want_repr_digest ?? undefined,
+    },
     createdAt: row.created_at,
-    expiresAt: state === 'receiving' ? (row.expires_at ?? undefined) : undefined,
+    expiresAt: mayExpire(row, state) ? (row.expires_at ?? undefined) : undefined,
     storedAt: row.stored_at ?? undefined,
     lease: toLease(row),
   }
 }
 
 /** Expiry is exact, whenever the sweep comes by; an upload that is being written to does not expire. */
-function isOverdue({ state, expires_at, lease_until }: UploadRow, now: number): boolean {
-  return state === 'receiving' && (expires_at ?? Infinity) <= now && (lease_until ?? 0) <= now
+function isOverdue(row: UploadRow, now: number): boolean {
+  const { expires_at, lease_until } = row
+  return mayExpire(row, row.state) && (expires_at ?? Infinity) <= now && (lease_until ?? 0) <= now
+}
+
+/** An upload that is to be a part of another one is not finished when it is stored. */
+function mayExpire({ concat, final_id }: UploadRow, state: UploadState): boolean {
+  return state === 'receiving' || (state === 'stored' && concat === partial && final_id === null)
+}
+
+/** `Upload-Concat` of an upload that others are to be made of. */
+export const partial = 'partial'
+
+function toConcat({ concat, sources, final_id }: UploadRow): Concat | undefined {
+  if (concat === null) return undefined
+  if (concat === partial) return { role: 'partial', finalId: final_id ?? undefined }
+  return { role: 'final', header: concat, sources: idsOf(sources) }
+}
+
+function idsOf(json: string | null): string[] {
+  const ids: unknown = JSON.parse(json ?? '[]')
+  return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : []
 }
 
 function toLease({ lease_holder, lease_token, lease_until }: UploadRow): LeaseRecord | undefined {

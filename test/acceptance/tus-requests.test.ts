@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Api } from '../support/api.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { idOf } from '../support/upload.ts'
@@ -54,11 +54,6 @@ it('an upload can be asked about under its URL with a query', async () => {
   const response = await send('HEAD', `${location}?from=somewhere`, tus)
   expect(response.status).toBe(200)
   expect(response.headers.get('Upload-Offset')).toBe('0')
-})
-
-it('what is not supported is the client’s mistake, not the server’s trouble', async () => {
-  const partial = { ...tus, 'Upload-Length': '10', 'Upload-Concat': 'partial' }
-  expect((await send('POST', '/files', partial)).status).toBe(400)
 })
 
 it('an offset that is not where the upload stands changes nothing', async () => {
@@ -123,4 +118,32 @@ it('a request that is refused does not settle the length of an upload', async ()
   const location = await createDeferred()
   expect((await sendLast(location, 0, 10, '0123456789 and more')).status).toBe(413)
   expect((await sendLast(location, 0, 12, '0123456789ab')).status).toBe(204)
+})
+
+describe('a request about an upload that is complete', () => {
+  const last = (headers: Record<string, string>) => ({ ...bytes, 'Upload-Offset': '4', ...headers })
+  const chunked = () =>
+    new ReadableStream({
+      start(controller) {
+        controller.enqueue(randomBytes(3))
+        controller.close()
+      },
+    })
+
+  it('is no error when it brings nothing, and is one when it brings something', async () => {
+    const location = await create('4')
+    const first = await send('PATCH', location, { ...bytes, 'Upload-Offset': '0' }, randomBytes(4))
+    expect(first.status).toBe(204)
+    expect((await send('PATCH', location, last({}))).status).toBe(204)
+    expect((await send('PATCH', location, last({}), randomBytes(1))).status).toBe(413)
+    const unannounced = await fetch(new URL(location, program.url), {
+      method: 'PATCH',
+      headers: last({}),
+      body: chunked(),
+      duplex: 'half',
+    })
+    expect(unannounced.status).toBe(413)
+    const wrong = last({ 'Upload-Checksum': 'crc32 AAAAAQ==' })
+    expect((await send('PATCH', location, wrong)).status).toBe(460)
+  })
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import type { UploadStorage } from '../../src/storage/contract.ts'
+import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey } from '../../src/storage/keys.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
@@ -42,7 +42,7 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
     await test.cleanup()
   })
 
-  const core = (storage: UploadStorage = disk.storage, listener?: UploadListener) =>
+  const core = (storage: Storage = disk.storage, listener?: UploadListener) =>
     uploadCore({ database: test.database, storage, ...(listener && { listener }) })
   /** Receives all bytes, as a request does, and stops right before the upload is finished. */
   async function receive(): Promise<string> {
@@ -135,7 +135,7 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
   it('invariant 5: storage is told to assemble only what the ledger calls assembling', async () => {
     const seen: unknown[] = []
     const id = await begunUpload(test.database, { length: content.length })
-    const watching: UploadStorage = {
+    const watching: Storage = {
       ...disk.storage,
       // Progress to the end, without the object: what storage of parts does.
       append: async (position, body, recordProgress, signal) => {
@@ -165,7 +165,7 @@ describe.each(databaseTargets)('finishing an upload on $name', (target) => {
     await record(test.database, lease, 20, { multipartId: 'm', parts: parts.slice(0, 2) })
     await record(test.database, lease, 30, { multipartId: 'm', parts: parts.slice(2) })
     const given: unknown[] = []
-    const storage: UploadStorage = {
+    const storage: Storage = {
       ...disk.storage,
       complete: async (position, all) => void given.push(position, all),
     }

@@ -3,7 +3,7 @@ import { readClockOffset } from '../../src/uploads/lease-records.ts'
 import type { Leases, LeaseTimes } from '../../src/uploads/leases.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
-import { aborted, leaseOf, leasesOf, never } from '../support/leases.ts'
+import { aborted, isRenewal, leaseOf, leasesOf, never } from '../support/leases.ts'
 import { countStatements } from '../support/statements.ts'
 import { begunUpload, record, wholeUpload } from '../support/uploads.ts'
 import { waitFor } from '../support/wait.ts'
@@ -171,7 +171,7 @@ it('leases on SQLite, where there is one process, are not listened for', async (
   const { database, statements } = countStatements(test.database)
   const leases = leasesOf(database, { times: { poll: 1, renew: 10 } })
   await leases.start()
-  const renewals = () => statements.filter((sql) => sql.startsWith('update')).length
+  const renewals = () => statements.filter(isRenewal).length
   await leases.hold(id, never, async () => {
     await waitFor(() => renewals() > 5, { intervalMs: 5 })
   })

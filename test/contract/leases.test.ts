@@ -5,7 +5,7 @@ import type { Lease } from '../../src/uploads/held-lease.ts'
 import type { Leases } from '../../src/uploads/leases.ts'
 import { createUpload, findUpload } from '../../src/uploads/ledger.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
-import { aborted, writer as hold, leasesOf, never } from '../support/leases.ts'
+import { aborted, writer as hold, isRenewal, leasesOf, never } from '../support/leases.ts'
 import { countStatements } from '../support/statements.ts'
 import { begunUpload, newUpload, record, wholeUpload } from '../support/uploads.ts'
 import { waitFor } from '../support/wait.ts'
@@ -245,7 +245,7 @@ describe.each(databaseTargets)('leases in one process on $name', (target) => {
     await leases.start()
     const upload = newUpload()
     await leases.holdNew(upload.id, async (lease, leaseRecord) => {
-      const renewals = () => statements.filter((sql) => sql.startsWith('update')).length
+      const renewals = () => statements.filter(isRenewal).length
       await waitFor(() => renewals() >= 3, { intervalMs: 5 })
       expect([lease.lost.aborted, lease.letGo.aborted]).toEqual([false, false])
       await createUpload(test.database.queries, upload, leaseRecord)
@@ -268,7 +268,7 @@ describe.each(databaseTargets)('leases in one process on $name', (target) => {
         .set({ state: 'stored', lease_holder: null, lease_token: null, lease_until: null })
         .execute()
       lease?.markEnded()
-      const rounds = () => statements.filter((sql) => sql.startsWith('update')).length
+      const rounds = () => statements.filter(isRenewal).length
       const before = rounds()
       await waitFor(() => rounds() > before + 2, { intervalMs: 5 })
       expect([lease?.lost.aborted, lease?.letGo.aborted]).toEqual([false, false])

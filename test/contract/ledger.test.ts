@@ -2,14 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newId } from '../../src/ids.ts'
 import {
   createUpload,
+  declareComplete,
   declareLength,
   findUpload,
   listUploads,
   markFailed,
   markStored,
-  readParts,
-  readPosition,
+  recordProgress,
 } from '../../src/uploads/ledger.ts'
+import { readParts, readPosition } from '../../src/uploads/position.ts'
 import { assemblingQuery } from '../../src/uploads/reconcile.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { leaseOf } from '../support/leases.ts'
@@ -151,11 +152,26 @@ describe.each(databaseTargets)('the ledger on $name', (target) => {
     expect(await find(id)).toMatchObject({ length: 99 })
   })
 
-  it('is whole with the length when everything was there already', async () => {
+  it('is complete when its client says so, with the bytes that are there', async () => {
     const { id, fence } = await begin({ length: undefined })
     await record(test.database, fence, 10)
-    const declared = await declareLength(test.database.queries, fence, 10)
-    expect(declared).toMatchObject({ state: 'assembling', length: 10 })
+    await declareComplete(test.database.queries, fence, 10)
+    expect(await find(id)).toMatchObject({ state: 'assembling', length: 10 })
+  })
+
+  it('is not complete with less than it is said to have', async () => {
+    const { id, fence } = await begin({ length: 20 })
+    await record(test.database, fence, 10)
+    const early = declareComplete(test.database.queries, fence, 10)
+    await expect(early).rejects.toMatchObject({ code: 'lease-lost' })
+    expect(await find(id)).toMatchObject({ state: 'receiving', length: 20 })
+  })
+
+  it('is not complete with its last byte where only its client says when it is', async () => {
+    const { id, fence } = await begin({ length: 10 })
+    await recordProgress(test.database, fence, progressTo(10), Date.now() + 60_000, false)
+    expect(await find(id)).toMatchObject({ state: 'receiving', offset: 10, length: 10 })
+    await declareComplete(test.database.queries, fence, 10)
     expect(await find(id)).toMatchObject({ state: 'assembling' })
   })
 

@@ -6,7 +6,8 @@ import { migrate } from '../../src/database/migrate.ts'
 import { migrations } from '../../src/database/migrations/index.ts'
 import { expireBatch } from '../../src/uploads/expire.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
-import { findUpload, markFailed, readParts } from '../../src/uploads/ledger.ts'
+import { findUpload, markFailed } from '../../src/uploads/ledger.ts'
+import { readParts } from '../../src/uploads/position.ts'
 import { assemblingQuery } from '../../src/uploads/reconcile.ts'
 import { databaseTargets } from '../support/databases.ts'
 import type { FreshDatabase } from '../support/fresh-databases.ts'
@@ -34,7 +35,11 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
   })
 
   it('is brought up to date once, with everything that was in it', async () => {
-    expect(await migrate(database)).toEqual(['0002-leases-and-expiry', '0003-unsettled-parts'])
+    expect(await migrate(database)).toEqual([
+      '0002-leases-and-expiry',
+      '0003-unsettled-parts',
+      '0004-protocols',
+    ])
     expect(await migrate(database)).toEqual([])
     expect(await rows(database)).toEqual(before.map((row) => expect.objectContaining(row)))
     expect(await readParts(database.queries, 'receiving')).toEqual([

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { UploadStorage } from '../../src/storage/contract.ts'
+import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey } from '../../src/storage/keys.ts'
 import { RequestBody } from '../../src/uploads/body.ts'
 import type { Lease } from '../../src/uploads/held-lease.ts'
@@ -117,7 +117,7 @@ describe.each(databaseTargets)('receiving bytes on $name', (target) => {
 
   it('invariant 1: what is acknowledged is what the ledger has, when storage stops half-way', async () => {
     const id = await begin()
-    const failing: UploadStorage = {
+    const failing: Storage = {
       ...disk.storage,
       append: (position, bytes, record, signal) =>
         disk.storage.append(position, bytes, record, signal).then(() => {
@@ -132,7 +132,7 @@ describe.each(databaseTargets)('receiving bytes on $name', (target) => {
   })
 
   describe('when storage makes the object in one piece', () => {
-    const wholeStorage = (): UploadStorage => ({
+    const wholeStorage = (): Storage => ({
       ...disk.storage,
       complete: () => Promise.reject(new Error('there is nothing to complete')),
       async append(position, arriving, record) {
@@ -217,7 +217,7 @@ describe.each(databaseTargets)('receiving bytes on $name', (target) => {
       const lost = new AbortController()
       const lease = { ...(await leaseOf(test.database, id)), lost: lost.signal }
       const reason = new Error('somebody else has it')
-      const waiting: UploadStorage = {
+      const waiting: Storage = {
         ...disk.storage,
         append: async (_position, _body, _record, signal) => {
           queueMicrotask(() => lost.abort(reason))

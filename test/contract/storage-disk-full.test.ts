@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { readFile, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createDiskStorage } from '../../src/storage/disk/disk-storage.ts'
-import { contentOf, MiB, TestLedger } from '../support/storage.ts'
+import { mountSmall } from '../support/small-disk.ts'
+import { contentOf, MiB, storeSources, TestLedger } from '../support/storage.ts'
 
 const full = { code: 'storage-full', status: 507 }
 
@@ -35,6 +35,53 @@ describe('a full disk', () => {
     expect((await readFile(storage.pathOf(ledger.key))).equals(content)).toBe(true)
   })
 
+  it('is a 507 for bytes that are not verified yet, and none of them counts', async (context) => {
+    using disk = mountSmall(24)
+    if ('missing' in disk) return context.skip(disk.missing)
+    const storage = createDiskStorage(disk.directory)
+    const content = contentOf(30 * MiB)
+    const ledger = new TestLedger(content.length)
+    await ledger.append(storage, content, 5 * MiB)
+    let roomToRecord = Infinity
+    ledger.beforeRecord = async () => {
+      const { bavail, bsize } = await statfs(disk.directory)
+      roomToRecord = Math.min(roomToRecord, bavail * bsize)
+    }
+    const verify = () => {}
+    const appended = ledger.append(storage, content, content.length, 65_536, { verify })
+    await expect(appended).rejects.toMatchObject(full)
+    expect(ledger.position.offset).toBe(5 * MiB)
+    expect(roomToRecord).toBeGreaterThanOrEqual(200 * 1024)
+    const { bavail, bsize } = await statfs(disk.directory)
+    expect(bavail * bsize).toBeGreaterThan(18 * MiB)
+    ledger.beforeRecord = () => {}
+    await ledger.append(storage, content, 20 * MiB, 65_536, { verify })
+    const stored = await readFile(`${storage.pathOf(ledger.key)}.partial`)
+    expect(stored.equals(content.subarray(0, 20 * MiB))).toBe(true)
+  })
+
+  it('has room to join uploads in if there is room for one of them again', async (context) => {
+    using disk = mountSmall(42)
+    if ('missing' in disk) return context.skip(disk.missing)
+    const storage = createDiskStorage(disk.directory)
+    const contents = [10, 9, 8, 5].map((size, each) => contentOf(size * MiB, each))
+    const sources = await storeSources(storage, contents)
+    const whole = Buffer.concat(contents)
+    const ledger = new TestLedger(whole.length)
+    const read = () => readFile(`${storage.pathOf(ledger.key)}.partial`)
+    // There are 10 MiB left: 9 for the second one, which the first does not need.
+    const ballast = 'images/ballast'
+    await storage.put(ballast, Buffer.alloc(6 * MiB), 'text/plain')
+    await expect(ledger.concatenate(storage, sources)).rejects.toMatchObject(full)
+    const { offset } = ledger.position
+    expect(offset).toBeGreaterThanOrEqual(10 * MiB)
+    expect((await read()).subarray(0, offset).equals(whole.subarray(0, offset))).toBe(true)
+    await storage.remove([ballast])
+    await ledger.concatenate(storage, sources)
+    expect((await read()).equals(whole)).toBe(true)
+    await ledger.complete(storage)
+  })
+
   it('is foreseen, with a reserve for the database', async (context) => {
     using disk = mountSmall(24)
     if ('missing' in disk) return context.skip(disk.missing)
@@ -54,27 +101,3 @@ describe('a full disk', () => {
     })
   })
 })
-
-type SmallDisk = Disposable & ({ readonly directory: string } | { readonly missing: string })
-
-/** A file system of a few MiB, or the reason why there is none. */
-function mountSmall(mebibytes: number): SmallDisk {
-  const missing = (reason: string) => ({ missing: reason, [Symbol.dispose]() {} })
-  if (process.getuid?.() !== 0) return missing('mounting needs root')
-  const run = (...[command = '', ...args]: string[]) =>
-    execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' }).trim()
-  const directory = run('mktemp', '-d')
-  try {
-    run('mount', '-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', directory)
-  } catch {
-    run('rmdir', directory)
-    return missing('mount is not allowed here')
-  }
-  return {
-    directory,
-    [Symbol.dispose]() {
-      run('umount', directory)
-      run('rmdir', directory)
-    },
-  }
-}

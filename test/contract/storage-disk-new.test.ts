@@ -27,9 +27,9 @@ describe('a file on the disk of an upload', () => {
       await ledger.record(progress)
     }
     const append = (bytes: Buffer) =>
-      disk.storage.append(ledger.position, inChunks(bytes), record, signal, () =>
-        order.push('work'),
-      )
+      disk.storage.append(ledger.position, inChunks(bytes), record, signal, {
+        whileWaiting: () => order.push('work'),
+      })
     await append(content.subarray(0, 2_000))
     expect(order).toEqual(['part'])
     await append(content.subarray(2_000))

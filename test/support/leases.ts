@@ -88,3 +88,8 @@ export async function aborted(signal: AbortSignal, timeoutMs = 20_000): Promise<
   }
   return signal.reason
 }
+
+/** Whether a statement renews leases: it locks them first. */
+export function isRenewal(sql: string): boolean {
+  return sql.startsWith('with "held"')
+}

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 export type S3Operation =
   | 'CreateMultipartUpload'
   | 'UploadPart'
+  | 'UploadPartCopy'
   | 'CompleteMultipartUpload'
   | 'AbortMultipartUpload'
   | 'ListMultipartUploads'
@@ -15,12 +16,17 @@ export type S3Operation =
   | 'DeleteObject'
   | 'DeleteObjects'
 
+interface AskedFor extends Pick<IncomingMessage, 'method' | 'url'> {
+  readonly headers?: IncomingMessage['headers']
+}
+
 /** Which operation a request with the bucket in its path asks for. */
-export function operationOf({ method, url }: Pick<IncomingMessage, 'method' | 'url'>) {
+export function operationOf({ method, url, headers = {} }: AskedFor): S3Operation | undefined {
   const { pathname, searchParams } = new URL(url ?? '/', 'http://s3')
   const target: Target = {
     isObject: /^\/[^/]+\/./.test(pathname),
     isPart: searchParams.has('uploadId'),
+    isCopy: headers['x-amz-copy-source'] !== undefined,
     asks: (parameter) => searchParams.has(parameter),
   }
   return operations[method ?? '']?.(target)
@@ -30,6 +36,8 @@ interface Target {
   readonly isObject: boolean
   /** Whether a multipart upload is named. */
   readonly isPart: boolean
+  /** Whether the body is another object's. */
+  readonly isCopy: boolean
   asks(parameter: string): boolean
 }
 
@@ -39,8 +47,8 @@ const operations: Readonly<Record<string, (target: Target) => S3Operation | unde
     if (asks('delete')) return 'DeleteObjects'
     return isPart ? 'CompleteMultipartUpload' : undefined
   },
-  PUT({ isObject, isPart }) {
-    if (isPart) return 'UploadPart'
+  PUT({ isObject, isPart, isCopy }) {
+    if (isPart) return isCopy ? 'UploadPartCopy' : 'UploadPart'
     return isObject ? 'PutObject' : undefined
   },
   DELETE({ isObject, isPart }) {

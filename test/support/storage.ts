@@ -4,13 +4,21 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { newId } from '../../src/ids.ts'
-import type { Progress, Storage, UploadPart, UploadPosition } from '../../src/storage/contract.ts'
+import type {
+  AppendOptions,
+  Progress,
+  Storage,
+  UploadPart,
+  UploadPosition,
+  UploadSource,
+} from '../../src/storage/contract.ts'
 import { createDiskStorage } from '../../src/storage/disk/disk-storage.ts'
 import { originalKey } from '../../src/storage/keys.ts'
 import { createS3Storage } from '../../src/storage/s3/s3-storage.ts'
 import { startS3, type TestS3 } from './s3.ts'
 
 export const MiB = 2 ** 20
+const never = new AbortController().signal
 
 export interface StorageUnderTest {
   readonly storage: Storage
@@ -66,6 +74,21 @@ export function useCredentials({ env }: Pick<TestS3, 'env'>): void {
   process.env.AWS_SECRET_ACCESS_KEY = env.AWS_SECRET_ACCESS_KEY
 }
 
+/** Uploads that are complete, one for each of these contents. */
+export function storeSources(
+  storage: Storage,
+  contents: readonly Buffer[],
+): Promise<UploadSource[]> {
+  return Promise.all(
+    contents.map(async (content) => {
+      const ledger = new TestLedger(content.length)
+      await ledger.append(storage, content)
+      await ledger.complete(storage)
+      return { id: ledger.position.id, size: content.length }
+    }),
+  )
+}
+
 /** The ledger's side of an upload: keeps what was recorded, as the database does. */
 export class TestLedger {
   position: UploadPosition
@@ -74,6 +97,7 @@ export class TestLedger {
   /** Called before anything is recorded; what it throws is what the database throws. */
   beforeRecord: (progress: Progress) => void | Promise<void> = () => {}
   #isRecording = false
+  #isJoining = false
   /** What earlier appends may have begun, and up to which number. */
   #begun: { readonly until: number; readonly size: number } = { until: 0, size: 0 }
 
@@ -88,6 +112,7 @@ export class TestLedger {
       tail: undefined,
       tailEpoch: 0,
       tailUnsettled: false,
+      staged: undefined,
     }
   }
 
@@ -117,29 +142,47 @@ export class TestLedger {
     content: Buffer,
     end = content.length,
     chunk = 65_536,
+    options: AppendOptions = {},
   ): Promise<number> {
     const bytes = content.subarray(this.position.offset, end)
-    return this.appendBody(storage, inChunks(bytes, chunk))
+    return this.appendBody(storage, inChunks(bytes, chunk), never, options)
   }
 
   appendBody(
     storage: Storage,
     body: AsyncIterable<Buffer>,
-    signal = new AbortController().signal,
+    signal = never,
+    options: AppendOptions = {},
   ): Promise<number> {
-    const { partCount, unsettledParts } = this.position
-    this.#begun = {
-      until: partCount + (unsettledParts?.count ?? 0),
-      size: unsettledParts?.size ?? 0,
-    }
-    return storage.append(this.position, body, this.record, signal)
+    this.#begin()
+    return storage.append(this.position, body, this.record, signal, options)
+  }
+
+  /** Joins uploads that are complete, and leaves the last step to `complete`. */
+  async concatenate(
+    storage: Storage,
+    sources: readonly UploadSource[],
+    signal = never,
+  ): Promise<void> {
+    this.#begin()
+    this.#isJoining = true
+    await storage.concatenate(this.position, sources, this.record, signal)
   }
 
   complete(storage: Storage): Promise<void> {
     return storage.complete(this.position, this.parts)
   }
 
-  #check({ offset, parts, tail }: Progress): void {
+  #begin(): void {
+    const { partCount, unsettledParts } = this.position
+    this.#begun = {
+      until: partCount + (unsettledParts?.count ?? 0),
+      size: unsettledParts?.size ?? 0,
+    }
+  }
+
+  #check({ offset, parts, tail, whole }: Progress): void {
+    if (whole && this.#isJoining) throw new Error('a concatenation is whole too early')
     const numbers = parts.map(({ number }) => number)
     const expected = parts.map((_, index) => this.parts.length + index + 1)
     if (String(numbers) !== String(expected)) throw new Error(`parts ${numbers}, not ${expected}`)
@@ -151,12 +194,17 @@ export class TestLedger {
     if (all.length > 0 && inParts + (tail?.size ?? 0) !== offset) {
       throw new Error(`the offset is ${offset}, with ${inParts} bytes in parts`)
     }
+    const isClosed = this.position.offset === this.position.length && this.records.length > 0
+    if (isClosed && !this.#isJoining) throw new Error('recorded after the last byte')
   }
 
   /** A part is made as it was said to be before it was begun, and each time in the same way. */
   #checkAnnounced({ number, size }: UploadPart): void {
     const { partCount, unsettledParts } = this.position
     const announced = unsettledParts && number <= partCount + unsettledParts.count
+    // What storage copies is the same each time for another reason.
+    const isCopied = this.#isJoining && !announced
+    if (isCopied) return
     if (!announced || unsettledParts.size !== size) {
       throw new Error(`part ${number} of ${size} bytes was not announced`)
     }

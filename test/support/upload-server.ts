@@ -1,8 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Database } from '../../src/database/database.ts'
-import { createHttpServer, uploadPath } from '../../src/http/server.ts'
+import { createHttpServer, type UploadHandler, uploadPath } from '../../src/http/server.ts'
 import type { Storage } from '../../src/storage/contract.ts'
-import { createTusHandler } from '../../src/uploads/tus/server.ts'
+import { createUploadService } from '../../src/uploads/service.ts'
 import { silent } from './leases.ts'
 import { uploadCore } from './uploads.ts'
 
@@ -11,12 +10,11 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number
 }
 
-type Uploads = (request: IncomingMessage, response: ServerResponse) => Promise<Response>
-
 /** The HTTP server on a free loopback port, with nothing but uploads behind it. */
-export async function serveUploads(uploads: Uploads): Promise<TestServer> {
+export async function serveUploads(handle: UploadHandler['handle']): Promise<TestServer> {
   const app = { fetch: () => new Response('the API') }
-  const server = createHttpServer({ logger: silent, uploads, app })
+  const turnAway = () => new Response(null, { status: 503 })
+  const server = createHttpServer({ logger: silent, uploads: { handle, turnAway }, app })
   const url = await server.listen(0, '127.0.0.1')
   return {
     url,
@@ -31,16 +29,17 @@ export async function serveUploads(uploads: Uploads): Promise<TestServer> {
 /** A server that speaks tus, over a database and a storage of the test's own. */
 export async function serveTus(database: Database, storage: Storage) {
   const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
-  const tus = createTusHandler(
+  const service = createUploadService(
     { ...core, database, storage, owner: { id: 'local' }, logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,
       expiresIn: 86_400_000,
       publicUrl: undefined,
+      trustProxy: false,
       corsOrigins: undefined,
     },
   )
-  const server = await serveUploads(tus)
+  const server = await serveUploads(service.handle)
   return { ...core, server }
 }

@@ -3,18 +3,13 @@ import type { Database } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
 import { imageListener } from '../../src/images/upload-listener.ts'
 import type { EnqueueOptions, JobQueue } from '../../src/queue/contract.ts'
-import type { Progress, UploadPosition, UploadStorage } from '../../src/storage/contract.ts'
+import type { Progress, Storage, UploadPosition } from '../../src/storage/contract.ts'
 import { createFinish } from '../../src/uploads/finish.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
 import type { Leases } from '../../src/uploads/leases.ts'
-import {
-  createUpload,
-  type Fence,
-  findUpload,
-  readPosition,
-  recordProgress,
-} from '../../src/uploads/ledger.ts'
+import { createUpload, type Fence, findUpload, recordProgress } from '../../src/uploads/ledger.ts'
 import type { UploadListener } from '../../src/uploads/listener.ts'
+import { readPosition } from '../../src/uploads/position.ts'
 import { createReceive } from '../../src/uploads/receive.ts'
 import { createRemoveUpload } from '../../src/uploads/remove.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
@@ -52,6 +47,7 @@ export function progressTo(offset: number, given: Partial<Progress> = {}): Progr
     parts: [],
     unsettledParts: undefined,
     tail: undefined,
+    staged: undefined,
   }
   return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false, ...given }
 }
@@ -90,10 +86,13 @@ export async function positionOf(database: Database, id: string): Promise<Upload
 
 export interface CoreOptions {
   readonly database: Database
-  readonly storage: UploadStorage
+  readonly storage: Storage
   readonly listener?: UploadListener
   readonly leases?: Leases
   readonly expiresIn?: number
+  readonly maxSize?: number
+  /** See `FinishDependencies`. */
+  readonly onReady?: () => void
 }
 
 /** What takes uploads from their first byte to their end, joined as in the program. */
@@ -101,12 +100,14 @@ export function uploadCore({
   database,
   storage,
   expiresIn = day,
+  maxSize = 2 ** 43,
+  onReady = () => {},
   leases = leasesOf(database),
   ...given
 }: CoreOptions) {
   const queue = idleQueue()
   const listener = given.listener ?? imageListener(queue, defaultPresets)
-  const finish = createFinish({ database, storage, queue, listener })
+  const finish = createFinish({ database, storage, queue, listener, maxSize, onReady })
   return {
     queue,
     listener,

@@ -53,7 +53,7 @@ const content = createRoute({
     206: bytes('A range of them'),
     304: bytes('Not modified'),
     404: bytes('No such upload'),
-    409: bytes('The upload is not finished'),
+    409: bytes('The upload is not finished, or a part of another one'),
     410: bytes('The upload expired, or storage lost its bytes'),
     416: bytes('No such range'),
   },
@@ -100,6 +100,10 @@ export function uploadRoutes({ queries, storage, views }: UploadRouteDependencie
         409,
         'The upload is not finished; its bytes come after the last one.',
       )
+    }
+    if (upload.concat?.role === 'partial') {
+      const message = 'The upload is a part of another one; its bytes are there.'
+      throw new AppError('upload-is-partial', 409, message)
     }
     const image = await findImage(queries, upload.id)
     return serveContent(c, storage, {

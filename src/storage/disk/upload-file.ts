@@ -21,6 +21,8 @@ export interface UploadFileOptions {
   readonly whileWaiting: () => void
   /** Called when making bytes durable failed while nobody waits for it; the next call throws it. */
   readonly onFailure: (error: unknown) => void
+  /** Whether nothing of what is written counts before `letCount`. */
+  readonly holds: boolean
 }
 
 /**
@@ -30,6 +32,9 @@ export interface UploadFileOptions {
  *
  * Writing goes on while a commit is under way: a commit names only what was in the file before the
  * sync it waits for began. The first commit makes the name of a new file durable as well.
+ *
+ * What is held back goes no further than durable, and keeps the file from getting its final name.
+ * When it never counts, it is cut off in the end.
  */
 export class UploadFile {
   readonly #options: UploadFileOptions
@@ -39,6 +44,9 @@ export class UploadFile {
   #nameIsDurable: boolean
   #written: number
   #recorded: number
+  /** Up to where it was committed; no more than what is recorded unless it is held back. */
+  #committed: number
+  #holds: boolean
   /** The commit under way. Never rejects. */
   #commit: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
@@ -47,6 +55,8 @@ export class UploadFile {
     this.#options = options
     this.#written = options.position.offset
     this.#recorded = options.position.offset
+    this.#committed = options.position.offset
+    this.#holds = options.holds
     this.#nameIsDurable = options.position.offset > 0
   }
 
@@ -61,19 +71,25 @@ export class UploadFile {
   async write(chunks: readonly Buffer[]): Promise<void> {
     const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     const handle = await this.open()
-    while (this.#written + size > this.#recorded + unrecordedLimit) {
+    while (this.#written + size > this.#committed + unrecordedLimit) {
       await (this.#commit ?? this.#startCommit())
       this.#throwIfStopped()
     }
     this.#throwIfStopped()
     // It takes as long as to write a small file, and what is recorded is found under either name.
-    if (this.#written + size === this.#options.position.length) this.#nameWhole().catch(() => {})
+    const isLast = this.#written + size === this.#options.position.length
+    if (isLast && !this.#holds) this.#nameWhole().catch(() => {})
     const { written, error } = await writeAll(handle, chunks, this.#written)
     this.#written += written
     if (error !== undefined) await this.#giveUp(handle, error)
     // After a sync that failed, one that succeeds says nothing about what was written before.
     this.#throwIfStopped()
     if (this.#isCommitDue()) void this.#startCommit()
+  }
+
+  /** What was held back counts from now on. */
+  letCount(): void {
+    this.#holds = false
   }
 
   /** Makes all that was written durable and records it, as a whole object if that is all of it. */
@@ -85,9 +101,11 @@ export class UploadFile {
     await (whole ? this.#commitWhole() : this.#commitTo(this.#written))
   }
 
-  /** Afterwards nothing is under way. */
+  /** Afterwards nothing is under way, and nothing is left of what never came to count. */
   async close(): Promise<void> {
     await this.#commit
+    // What stays all the same is cut off by whoever opens the file next.
+    if (this.#holds) await this.#takeBack().catch(() => {})
     const opening = this.#handle
     const naming = this.#directory
     this.#handle = undefined
@@ -105,13 +123,26 @@ export class UploadFile {
   }
 
   async #open(): Promise<FileHandle> {
-    const { paths, position, record, signal } = this.#options
+    const { paths, position, signal } = this.#options
     signal.throwIfAborted()
-    return openPartial(paths, position, async () => {
-      signal.throwIfAborted()
-      await record(progressTo(position.offset))
-      signal.throwIfAborted()
-    })
+    return openPartial(paths, position, () => this.#confirm())
+  }
+
+  /** @throws when somebody else may have the upload by now. */
+  async #confirm(): Promise<void> {
+    const { position, record, signal } = this.#options
+    signal.throwIfAborted()
+    await record(progressTo(position.offset))
+    signal.throwIfAborted()
+  }
+
+  async #takeBack(): Promise<void> {
+    const { offset } = this.#options.position
+    if (this.#written === offset) return
+    const handle = await this.open()
+    await this.#confirm()
+    await handle.truncate(offset)
+    this.#written = offset
   }
 
   #startCommit(): Promise<void> {
@@ -127,12 +158,14 @@ export class UploadFile {
   }
 
   async #commitTo(offset: number): Promise<void> {
+    const holds = this.#holds
     await onDisk(async () => {
       await (await this.open()).datasync()
       if (!this.#nameIsDurable) await syncNames(this.#options.paths)
     })
     this.#nameIsDurable = true
-    await this.#recordNow(progressTo(offset))
+    if (holds) this.#committed = offset
+    else await this.#recordNow(progressTo(offset))
   }
 
   async #commitWhole(): Promise<void> {
@@ -154,6 +187,7 @@ export class UploadFile {
     this.#options.signal.throwIfAborted()
     await this.#options.record(progress)
     this.#recorded = progress.offset
+    this.#committed = progress.offset
   }
 
   async #giveUp(handle: FileHandle, error: unknown): Promise<never> {
@@ -170,7 +204,7 @@ export class UploadFile {
   /** The last bytes are left to `finish`, which makes the object whole with them. */
   #isCommitDue(): boolean {
     const isLast = this.#written === this.#options.position.length
-    return !this.#commit && !isLast && this.#written - this.#recorded >= commitEvery
+    return !this.#commit && !isLast && this.#written - this.#committed >= commitEvery
   }
 
   #throwIfStopped(): void {
@@ -179,12 +213,14 @@ export class UploadFile {
   }
 }
 
-function progressTo(offset: number): Progress {
+/** Progress of a file, which consists of nothing but bytes. */
+export function progressTo(offset: number): Progress {
   const nothing = {
     multipartId: undefined,
     parts: [],
     unsettledParts: undefined,
     tail: undefined,
+    staged: undefined,
   }
   return { offset, ...nothing, tailEpoch: 0, tailUnsettled: false, whole: false }
 }

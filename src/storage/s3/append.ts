@@ -1,10 +1,18 @@
 import { ArrivingBody } from '../arriving-body.ts'
-import type { RecordProgress, UploadPosition } from '../contract.ts'
+import type { AppendOptions, RecordProgress, UploadPosition } from '../contract.ts'
 import type { MemoryBudget } from '../memory/budget.ts'
-import type { MemoryShare } from '../memory/share.ts'
 import type { Bucket } from './bucket.ts'
+import { PartBuffer } from './part-buffer.ts'
+import { type Receiving, receive, type SinkMeans, workWith } from './receive.ts'
+import { Recorder } from './recorder.ts'
+import { StagedBody } from './staged-body.ts'
+import { removeLeftovers } from './staged-pieces.ts'
 import { UploadWriter } from './upload-writer.ts'
 import { Wake } from './wake.ts'
+
+interface Appending extends Receiving, SinkMeans {
+  readonly position: UploadPosition
+}
 
 /** `UploadStorage.append` for a bucket. Whichever way it ends, it holds no memory afterwards. */
 export async function append(
@@ -13,66 +21,74 @@ export async function append(
   body: AsyncIterable<Buffer>,
   record: RecordProgress,
   signal: AbortSignal,
+  { verify }: AppendOptions = {},
 ): Promise<number> {
   signal.throwIfAborted()
   const arriving = new ArrivingBody(body, (position.length ?? Infinity) - position.offset)
-  const wake = new Wake()
+  const recorder = new Recorder(position, record, signal)
   const share = memory.open()
-  const writer = new UploadWriter({ bucket, share, wake }, position, record, signal)
-  const abort = () => writer.abort(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  share.onSpill = wake.call
+  const buffer = new PartBuffer(share)
+  const appending = { bucket, recorder, share, buffer, wake: new Wake(), signal, position }
   try {
-    await receive(arriving, writer, share, wake)
-    const offset = await writer.finish()
-    arriving.throwIfFailed()
-    return offset
-  } catch (error) {
-    // What a part failed with is why the rest was stopped.
-    await writer.settle()
-    signal.throwIfAborted()
-    writer.throwIfStopped()
-    throw error
+    if (position.staged) await forgetLeftovers(appending)
+    if (verify) return await appendVerified(appending, arriving, verify)
+    return await appendAll(appending, arriving)
   } finally {
-    await writer.settle()
-    signal.removeEventListener('abort', abort)
     share.close()
     await arriving.return()
   }
 }
 
-/** Until the body ends. What arrives meanwhile waits while the writer does something else. */
-async function receive(
+/** What cannot be removed now stays named in the ledger. */
+async function forgetLeftovers({ bucket, position, recorder }: Appending): Promise<void> {
+  const removed = await removeLeftovers(bucket, position).then(
+    () => true,
+    () => false,
+  )
+  if (removed) recorder.staged = undefined
+}
+
+async function appendAll(appending: Appending, arriving: ArrivingBody): Promise<number> {
+  const writer = new UploadWriter(appending, appending.position)
+  return workWith(writer, appending, async () => {
+    await receive(arriving, writer, appending)
+    const offset = await writer.finish()
+    arriving.throwIfFailed()
+    return offset
+  })
+}
+
+/**
+ * What arrives stays in memory if one part holds it, and is put aside otherwise. Once it is
+ * verified it is stored as anything else; what was put aside comes as the body of a second request
+ * would.
+ */
+async function appendVerified(
+  appending: Appending,
   arriving: ArrivingBody,
-  writer: UploadWriter,
-  share: MemoryShare,
-  wake: Wake,
-): Promise<void> {
-  let arrived: { readonly chunk: Buffer | undefined } | undefined
-  let isReading = false
-  const arrive = (chunk: Buffer | undefined) => {
-    arrived = { chunk }
-    isReading = false
-    wake.call()
+  verify: () => void,
+): Promise<number> {
+  const staged = new StagedBody(appending, appending.position)
+  const writer = new UploadWriter(appending, appending.position)
+  try {
+    await workWith(staged, appending, async () => {
+      await receive(arriving, staged, appending)
+      arriving.throwIfFailed()
+      verify()
+      if (!staged.isInMemory || !writer.mayAdopt) await staged.finish()
+    })
+    if (staged.isInMemory) return await adoptAll(appending, writer)
+    return await appendAll(appending, new ArrivingBody(staged.read(appending.signal), Infinity))
+  } finally {
+    await staged.remove()
   }
-  while (true) {
-    writer.throwIfStopped()
-    if (share.spilling) {
-      share.heard(0)
-      await writer.spill()
-    } else if (arrived) {
-      const { chunk } = arrived
-      arrived = undefined
-      share.heard(chunk?.length ?? 0)
-      if (!chunk) return
-      await writer.write(chunk)
-    } else {
-      if (!isReading) {
-        isReading = true
-        void arriving.next().then(arrive)
-      }
-      share.listen()
-      await wake.wait()
-    }
-  }
+}
+
+/** Stores what is in the buffer. */
+async function adoptAll(appending: Appending, writer: UploadWriter): Promise<number> {
+  if (appending.buffer.size === 0) return appending.position.offset
+  return workWith(writer, appending, async () => {
+    await writer.adopt()
+    return writer.finish()
+  })
 }

@@ -13,13 +13,14 @@ import {
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { hasCode } from '../../errors.ts'
 import type { ByteRange, StoredObject, UploadPart } from '../contract.ts'
 import { storageUnavailable, uploadLost } from '../errors.ts'
 import { defaultLimits } from './client.ts'
 import { Download } from './download.ts'
-import { isCephInProgress, isS3Error, statusOf, storageError } from './errors.ts'
+import { attemptsOf, isCephInProgress, isS3Error, statusOf, storageError } from './errors.ts'
 import { formatCrc32 } from './integrity.ts'
 import { formatPartTag, parsePartTag } from './part-tag.ts'
 
@@ -39,6 +40,13 @@ interface MultipartAt {
   readonly multipartId: string
 }
 
+/** Bytes of another object, from `start` to before `end`. */
+export interface CopiedBytes {
+  readonly key: string
+  readonly start: number
+  readonly end: number
+}
+
 interface CreatedMultipart {
   readonly multipartId: string
   /** With more than one, an attempt whose answer was lost may have created another. */
@@ -48,6 +56,7 @@ interface CreatedMultipart {
 const anyType = 'application/octet-stream'
 /** Statuses of a service that does not know the call, or does not allow it. */
 const withoutListing = [403, 405, 501]
+const withoutCopying = [405, 501]
 
 /**
  * The calls to S3 that storage is made of, for one bucket. Keys are without the prefix; errors are
@@ -82,10 +91,11 @@ export class Bucket {
     })
   }
 
-  async head(key: string): Promise<StoredObject | undefined> {
+  async head(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     try {
       return await attempt(async () => {
-        const answer = await this.#client.send(new HeadObjectCommand(this.#at(key)))
+        const head = new HeadObjectCommand(this.#at(key))
+        const answer = await this.#client.send(head, until(signal))
         return { size: present(answer.ContentLength, 'ContentLength') }
       })
     } catch (error) {
@@ -115,11 +125,13 @@ export class Bucket {
     })
   }
 
-  async remove(keys: readonly string[]): Promise<void> {
+  /** When one fails the others are waited for. */
+  async remove(keys: readonly string[], signal?: AbortSignal): Promise<void> {
     // One call a key: not every compatible service knows DeleteObjects, and there are few keys.
-    await Promise.all(
-      keys.map((key) => attempt(() => this.#client.send(new DeleteObjectCommand(this.#at(key))))),
-    )
+    const remove = (key: string) =>
+      attempt(() => this.#client.send(new DeleteObjectCommand(this.#at(key)), until(signal)))
+    const removed = await Promise.allSettled(keys.map(remove))
+    for (const each of removed) if (each.status === 'rejected') throw each.reason
   }
 
   /** AWS takes checksums with parts only when it was told so here. */
@@ -150,6 +162,37 @@ export class Bucket {
       const tag = { etag: present(answer.ETag, 'ETag'), crc32: answer.ChecksumCRC32 }
       return { number, size: bytes.length, etag: formatPartTag(tag) }
     })
+  }
+
+  /**
+   * Has storage make a part of bytes that it has already.
+   * @returns undefined when it cannot copy, and surely did not.
+   * @throws AppError `upload-lost` also when the other object is not there.
+   */
+  async copyPart(
+    { key, multipartId }: MultipartAt,
+    number: number,
+    source: CopiedBytes,
+    signal?: AbortSignal,
+  ): Promise<UploadPart | undefined> {
+    const { Bucket: bucket, Key: from } = this.#at(source.key)
+    const copy = new UploadPartCopyCommand({
+      ...this.#at(key),
+      UploadId: multipartId,
+      PartNumber: number,
+      CopySource: `${bucket}/${from}`.split('/').map(encodeURIComponent).join('/'),
+      CopySourceRange: `bytes=${source.start}-${source.end - 1}`,
+    })
+    try {
+      const { CopyPartResult: copied } = await this.#client.send(copy, until(signal))
+      const tag = { etag: present(copied?.ETag, 'ETag'), crc32: copied?.ChecksumCRC32 }
+      return { number, size: source.end - source.start, etag: formatPartTag(tag) }
+    } catch (error) {
+      if (withoutCopying.includes(statusOf(error) ?? 0) && attemptsOf(error) === 1) return undefined
+      const known = storageError(error)
+      const isMissing = hasCode(known, 'object-not-found', 'range-not-satisfiable')
+      throw isMissing ? uploadLost(error) : known
+    }
   }
 
   async completeMultipart(

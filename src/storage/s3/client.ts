@@ -22,6 +22,11 @@ export interface S3Limits {
   readonly connect: number
   /** Milliseconds without a byte in either direction after which a request has failed. */
   readonly inactivity: number
+  /**
+   * The same for a request to copy: nothing moves then while storage does, which some do at a few
+   * MiB in a second.
+   */
+  readonly copying: number
   /** How often the SDK tries in all. */
   readonly attempts: number
   /**
@@ -34,6 +39,7 @@ export interface S3Limits {
 export const defaultLimits: S3Limits = {
   connect: 3_000,
   inactivity: 12_000,
+  copying: 60_000,
   attempts: 3,
   sockets: 500,
 }
@@ -66,7 +72,7 @@ type Handle = NodeHttpHandler['handle']
 
 /**
  * While an object is read, silence may well be our own reader who takes his time, so a read has to
- * begin in time but may pause; any other request fails when nothing moves.
+ * begin in time but may pause; any other request fails when nothing moves, a copy later than others.
  */
 function createHandler(limits: S3Limits) {
   const agent = { maxSockets: limits.sockets }
@@ -78,18 +84,22 @@ function createHandler(limits: S3Limits) {
     socketAcquisitionWarningTimeout: 2 ** 31 - 1,
   }
   const asking = new NodeHttpHandler({ ...shared, socketTimeout: limits.inactivity })
+  const copying = new NodeHttpHandler({ ...shared, socketTimeout: limits.copying })
   const reading = new NodeHttpHandler({
     ...shared,
     requestTimeout: limits.inactivity,
     throwOnRequestTimeout: true,
   })
+  const handlerOf = ({ method, headers }: Parameters<Handle>[0]) => {
+    if (method === 'GET') return reading
+    return 'x-amz-copy-source' in headers ? copying : asking
+  }
   return {
     metadata: asking.metadata,
     handle: (...[request, settings]: Parameters<Handle>): ReturnType<Handle> =>
-      (request.method === 'GET' ? reading : asking).handle(request, settings),
+      handlerOf(request).handle(request, settings),
     destroy() {
-      asking.destroy()
-      reading.destroy()
+      for (const handler of [asking, copying, reading]) handler.destroy()
     },
   }
 }

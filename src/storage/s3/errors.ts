@@ -32,6 +32,11 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined
 }
 
+/** How often the SDK tried before it gave up. */
+export function attemptsOf(error: unknown): number | undefined {
+  return error instanceof S3ServiceException ? error.$metadata.attempts : undefined
+}
+
 /**
  * What Ceph answers to CompleteMultipartUpload while another one runs, but also, and then for ever,
  * when there is no such upload.

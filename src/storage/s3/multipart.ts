@@ -6,13 +6,13 @@ import type { Recorder } from './recorder.ts'
  * Creates the multipart upload that parts go into. The ledger hears of it before, so that what a
  * crash or a lost answer leaves behind is looked for, and found by its key.
  *
- * @param unsettledParts those that are about to be begun.
+ * @param unsettledParts those that are about to be begun, if the ledger has to know.
  */
 export async function startMultipart(
   bucket: Bucket,
   key: string,
   recorder: Recorder,
-  unsettledParts: UnsettledParts,
+  unsettledParts: UnsettledParts | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   if (recorder.multipartId === multipartStarting) await abortMultiparts(bucket, key, signal)

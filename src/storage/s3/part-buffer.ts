@@ -9,6 +9,7 @@ export interface FilledPart extends StoredBlock {
 }
 
 const empty = Buffer.allocUnsafeSlow(0)
+const nothing = { size: 0, crc32: 0 }
 
 /**
  * Collects the bytes of a part in one piece of memory, which grows with what arrives. The CRC-32
@@ -20,6 +21,7 @@ export class PartBuffer {
   #block = empty
   #size = 0
   #crc32 = 0
+  #aside = nothing
 
   constructor(share: MemoryShare) {
     this.#share = share
@@ -47,6 +49,26 @@ export class PartBuffer {
     chunk.copy(this.#block, this.#size)
     this.#size += chunk.length
     this.#crc32 = crc32(chunk, this.#crc32)
+  }
+
+  /**
+   * Sets what was collected aside, to be put back behind `bytes` that come before it; there must be
+   * room for both.
+   */
+  setAside(bytes: number): void {
+    this.#block.copyWithin(bytes, 0, this.#size)
+    this.#aside = { size: this.#size, crc32: this.#crc32 }
+    this.#size = 0
+    this.#crc32 = 0
+  }
+
+  /** Only once all of those bytes have come. */
+  putBack(): void {
+    const bytes = this.#block.subarray(this.#size, this.#size + this.#aside.size)
+    if (crc32(bytes) !== this.#aside.crc32) throw new Error('Bytes changed in memory')
+    this.#crc32 = crc32(bytes, this.#crc32)
+    this.#size += bytes.length
+    this.#aside = nothing
   }
 
   /** Gives memory back that no byte is in. @returns whether there was much of it. */

@@ -4,8 +4,9 @@
  */
 const MiB = 2 ** 20
 export const maxParts = 10_000
-const minPart = 5 * MiB
+export const minPart = 5 * MiB
 const usualPart = 8 * MiB
+export const maxPart = 5 * 2 ** 30
 /** Parts kept back, for those that turn out smaller than planned. */
 const spareParts = 10
 /** With an unknown length, part sizes double after so many parts: enough for 8 TiB. */

@@ -1,16 +1,15 @@
 import type { UploadPart } from '../contract.ts'
-import type { FilledPart } from './part-buffer.ts'
+import type { StoredBlock } from '../memory/share.ts'
 
 interface Flight {
   readonly abort: AbortController
-  readonly size: number
   /** Once storage has acknowledged it. */
   part: UploadPart | undefined
 }
 
-export interface FlightPlan {
+export interface FlightPlan<P extends StoredBlock> {
   /** Stores a part; the signal ends it. */
-  store(number: number, part: FilledPart, signal: AbortSignal): Promise<UploadPart>
+  store(number: number, part: P, signal: AbortSignal): Promise<UploadPart>
   /** Records parts that follow those recorded before, `size` bytes in all. */
   record(parts: readonly UploadPart[], size: number): Promise<void>
   /** Something happened: a part is recorded, or something failed. */
@@ -22,14 +21,14 @@ export interface FlightPlan {
  * When one fails, those before it still count, and those after it never do: they are called back,
  * and what landed of them, or lands later, is what whoever goes on makes again.
  */
-export class PartsInFlight {
-  readonly #plan: FlightPlan
+export class PartsInFlight<P extends StoredBlock> {
+  readonly #plan: FlightPlan<P>
   readonly #flights = new Map<number, Flight>()
   #storing = 0
   #recording = false
   #failure: { readonly error: unknown; readonly number: number } | undefined
 
-  constructor(plan: FlightPlan) {
+  constructor(plan: FlightPlan<P>) {
     this.#plan = plan
   }
 
@@ -48,12 +47,8 @@ export class PartsInFlight {
   }
 
   /** Frees the memory of the part when it is stored, or failed. */
-  start(number: number, filled: FilledPart): void {
-    const flight: Flight = {
-      abort: new AbortController(),
-      size: filled.bytes.length,
-      part: undefined,
-    }
+  start(number: number, filled: P): void {
+    const flight: Flight = { abort: new AbortController(), part: undefined }
     this.#flights.set(number, flight)
     this.#storing += 1
     void this.#fly(number, flight, filled)
@@ -64,7 +59,7 @@ export class PartsInFlight {
     this.#fail(reason, 0)
   }
 
-  async #fly(number: number, flight: Flight, filled: FilledPart): Promise<void> {
+  async #fly(number: number, flight: Flight, filled: P): Promise<void> {
     try {
       const part = await this.#plan.store(number, filled, flight.abort.signal)
       filled.release(true)

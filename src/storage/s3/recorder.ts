@@ -1,6 +1,7 @@
 import type {
   Progress,
   RecordProgress,
+  StagedPieces,
   UnsettledParts,
   UploadPosition,
   UploadTail,
@@ -17,6 +18,10 @@ export class Recorder {
   tail: UploadTail | undefined
   tailEpoch: number
   tailUnsettled: boolean
+  /** May be set, to be recorded with whatever is next. */
+  staged: StagedPieces | undefined
+  /** What the ledger has of it. */
+  #recordedStaged: StagedPieces | undefined
 
   constructor(position: UploadPosition, record: RecordProgress, signal: AbortSignal) {
     this.#record = record
@@ -28,13 +33,15 @@ export class Recorder {
     this.tail = position.tail
     this.tailEpoch = position.tailEpoch
     this.tailUnsettled = position.tailUnsettled
+    this.staged = position.staged
+    this.#recordedStaged = position.staged
   }
 
   /** Records what changes. One at a time. @throws the signal's reason, and records nothing then. */
   async advance(changes: Partial<Progress>): Promise<void> {
     this.#signal.throwIfAborted()
-    const { offset, multipartId, unsettledParts, tail, tailEpoch, tailUnsettled } = this
-    const before = { offset, multipartId, unsettledParts, tail, tailEpoch, tailUnsettled }
+    const { offset, multipartId, unsettledParts, tail, tailEpoch, tailUnsettled, staged } = this
+    const before = { offset, multipartId, unsettledParts, tail, tailEpoch, tailUnsettled, staged }
     const progress = { ...before, parts: [], whole: false, ...changes }
     await this.#record(progress)
     this.offset = progress.offset
@@ -44,5 +51,12 @@ export class Recorder {
     this.tail = progress.tail
     this.tailEpoch = progress.tailEpoch
     this.tailUnsettled = progress.tailUnsettled
+    if ('staged' in changes) this.staged = progress.staged
+    this.#recordedStaged = progress.staged
+  }
+
+  /** Has the ledger forget pieces that are gone, if it has not. */
+  async recordUnstaged(): Promise<void> {
+    if (this.#recordedStaged && !this.staged) await this.advance({})
   }
 }

@@ -1,14 +1,15 @@
 import { AppError } from '../../errors.ts'
-import type { RecordProgress, UploadPart, UploadPosition } from '../contract.ts'
+import type { UploadPart, UploadPosition } from '../contract.ts'
 import { originalKey, tailKeys } from '../keys.ts'
 import type { MemoryShare } from '../memory/share.ts'
 import type { Bucket, CheckedBytes } from './bucket.ts'
 import { startMultipart } from './multipart.ts'
-import { PartBuffer } from './part-buffer.ts'
+import type { FilledPart, PartBuffer } from './part-buffer.ts'
 import { mostInFlight, PartPlan } from './part-plan.ts'
 import { maxParts } from './part-sizes.ts'
 import { PartsInFlight } from './parts-in-flight.ts'
-import { Recorder } from './recorder.ts'
+import type { Sink, SinkMeans } from './receive.ts'
+import type { Recorder } from './recorder.ts'
 import { emptied, readTail } from './tail.ts'
 import type { Wake } from './wake.ts'
 
@@ -28,7 +29,7 @@ const mostPending = 64 * 2 ** 10
  * still counts and under one that no earlier call may yet write to, and a part is announced before it
  * is begun: what a failure leaves in storage, or sends there later, is then made again as it was.
  */
-export class UploadWriter {
+export class UploadWriter implements Sink {
   readonly #bucket: Bucket
   readonly #id: string
   readonly #length: number | undefined
@@ -37,7 +38,7 @@ export class UploadWriter {
   readonly #recorder: Recorder
   readonly #plan: PartPlan
   readonly #buffer: PartBuffer
-  readonly #flights: PartsInFlight
+  readonly #flights: PartsInFlight<FilledPart>
   /** Ends what the writer itself waits for, when a part fails or the caller aborts. */
   readonly #stop = new AbortController()
   /** The offset up to which bytes have come. */
@@ -47,20 +48,15 @@ export class UploadWriter {
   /** What came after a tail that was not read back yet. */
   #pending = Buffer.alloc(0)
 
-  constructor(
-    { bucket, share, wake }: { bucket: Bucket; share: MemoryShare; wake: Wake },
-    position: UploadPosition,
-    record: RecordProgress,
-    signal: AbortSignal,
-  ) {
-    this.#bucket = bucket
+  constructor(means: SinkMeans, position: UploadPosition) {
+    this.#bucket = means.bucket
     this.#id = position.id
     this.#length = position.length
-    this.#share = share
-    this.#wake = wake
-    this.#recorder = new Recorder(position, record, signal)
+    this.#share = means.share
+    this.#wake = means.wake
+    this.#recorder = means.recorder
     this.#plan = new PartPlan(position, this.#recorder)
-    this.#buffer = new PartBuffer(share)
+    this.#buffer = means.buffer
     this.#arrived = position.offset
     this.#flights = new PartsInFlight({
       store: (number, part, stop) => this.#uploadPart(number, part, stop),
@@ -79,6 +75,26 @@ export class UploadWriter {
     this.#arrived += chunk.length
     if (this.#mayWait(chunk)) this.#pending = Buffer.concat([this.#pending, chunk])
     else await this.#collect(chunk)
+  }
+
+  /** Whether what is in the buffer already can be adopted: a part holds it and the tail before it. */
+  get mayAdopt(): boolean {
+    return (this.#recorder.tail?.size ?? 0) + this.#buffer.size <= this.#plan.full
+  }
+
+  /** Takes what is in the buffer for the first bytes that came. */
+  async adopt(): Promise<void> {
+    this.#arrived += this.#buffer.size
+    const { tail } = this.#recorder
+    if (tail && tail.size > 0) {
+      await this.#buffer.grow(tail.size, this.#plan.full, this.#stop.signal)
+      this.#buffer.setAside(tail.size)
+      await readTail(this.#bucket, tail, this.#buffer, this.#stop.signal)
+      this.#buffer.putBack()
+    }
+    this.#isOpen = true
+    const isFull = this.#buffer.size >= this.#plan.full
+    if (isFull && this.#end !== this.#length) await this.#storePart()
   }
 
   /** Adds to the buffer, and stores what makes a part. */
@@ -222,10 +238,10 @@ export class UploadWriter {
   }
 
   async #storeObject(): Promise<void> {
-    const { multipartId, tail, tailUnsettled } = this.#recorder
+    const { multipartId, tail, tailUnsettled, staged } = this.#recorder
     const offset = this.#end
     await this.#put(this.#key)
-    const whole = multipartId === undefined && tail === undefined && !tailUnsettled
+    const whole = multipartId === undefined && !tail && !tailUnsettled && !staged
     await this.#recorder.advance({ offset, tail: emptied(tail), whole })
   }
 

@@ -11,8 +11,10 @@ import { allTailKeys, originalKey } from '../keys.ts'
 import type { MemoryBudget } from '../memory/budget.ts'
 import { append } from './append.ts'
 import { type Bucket, type CheckedBytes, withChecksum } from './bucket.ts'
+import { concatenate } from './concatenate.ts'
 import { abortMultiparts } from './multipart.ts'
 import { PartBuffer } from './part-buffer.ts'
+import { removeLeftovers } from './staged-pieces.ts'
 import { readTail } from './tail.ts'
 
 /** What the parts of this file work with. */
@@ -26,7 +28,8 @@ const never = new AbortController().signal
 export function createS3Uploads(bucket: Bucket, memory: MemoryBudget): UploadStorage {
   const means = { bucket, memory }
   return {
-    append: (position, body, record, signal) => append(means, position, body, record, signal),
+    append: (...args) => append(means, ...args),
+    concatenate: (...args) => concatenate(means, ...args),
     complete: (position, parts) => complete(means, position, parts),
     discard: (position) => discard(bucket, position),
   }
@@ -54,6 +57,7 @@ async function complete(
   if (position.tail || position.tailUnsettled) {
     await bucket.remove(allTailKeys(position.id, position.tailEpoch))
   }
+  await removeLeftovers(bucket, position)
 }
 
 async function assemble(
@@ -105,4 +109,5 @@ async function discard(bucket: Bucket, position: UploadPosition): Promise<void> 
   // A writer that lost its lease while it created one leaves it behind, whatever the ledger says.
   await abortMultiparts(bucket, key)
   await bucket.remove([key, ...allTailKeys(position.id, position.tailEpoch)])
+  await removeLeftovers(bucket, position)
 }

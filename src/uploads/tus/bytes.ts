@@ -1,31 +1,18 @@
-import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
-import { uploadTooLong } from '../../storage/errors.ts'
-import { RequestBody } from '../body.ts'
-import type { Lease } from '../held-lease.ts'
-import type { TusRequest } from './request.ts'
+import { AppError } from '../../errors.ts'
+import type { UploadRequest } from '../protocol/request.ts'
+import type { Incoming } from '../requests/incoming.ts'
+import { readChecksum } from './checksum.ts'
 
-/** Whether the body holds bytes of an upload. */
-export function hasBytes({ headers }: TusRequest): boolean {
-  return headers.get('Content-Type') === 'application/offset+octet-stream'
+const bytesType = 'application/offset+octet-stream'
+
+/** The bytes of an upload that a request brings; undefined when its body is something else. */
+export function bytesOf(request: UploadRequest): Incoming | undefined {
+  return request.contentType === bytesType ? request.bytes(readChecksum(request)) : undefined
 }
 
-/**
- * Refuses a body that is announced to be longer than the upload, before any of it is read.
- * @throws AppError `upload-too-long` (413)
- */
-export function requireRoomFor(request: TusRequest, from: number, length: number): void {
-  if (from + (request.announced ?? 0) > length) throw uploadTooLong()
-}
-
-/**
- * Whether storage could take so many bytes more, as far as it can tell.
- * @throws AppError `storage-full` (507)
- */
-export async function requireSpace(storage: Storage, bytes = 0): Promise<void> {
-  if (bytes > 0 && hasLimitedSpace(storage)) await storage.requireRoom(bytes)
-}
-
-/** @param room bytes it may have at most. */
-export function bodyOf({ incoming }: TusRequest, { letGo }: Lease, room: number): RequestBody {
-  return new RequestBody(incoming, { until: letGo, limit: room })
+/** @throws AppError `bad-content-type` (415) */
+export function requireBytes(request: UploadRequest): Incoming {
+  const bytes = bytesOf(request)
+  if (!bytes) throw new AppError('bad-content-type', 415, `Content-Type has to be ${bytesType}.`)
+  return bytes
 }

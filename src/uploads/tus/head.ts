@@ -1,48 +1,43 @@
-import { locked, uploadGone, uploadNotFound } from '../errors.ts'
-import { findUpload } from '../ledger.ts'
+import { lengthOfSources } from '../concat-records.ts'
+import { locked } from '../errors.ts'
+import type { Method } from '../protocol/answer.ts'
+import type { DialectDependencies } from '../protocol/context.ts'
 import type { Upload } from '../upload.ts'
-import { expires, idOf, type TusDependencies, type TusMethod } from './context.ts'
-import type { TusRequest } from './request.ts'
+import type { TusRequest } from './dialect.ts'
+import { expires } from './expires.ts'
 
-/**
- * HEAD: where an upload stands. One indexed read, unless another request is writing to the upload:
- * that one is asked to let go first, so that the offset is the one to continue from.
- *
- * The full length is told only of an upload that is stored. One whose bytes are all there but not
- * yet one object is finished here; where that cannot be had, the answer is to try again.
- */
-export function headMethod(dependencies: TusDependencies): TusMethod {
-  return async (request) => {
-    const upload = await find(dependencies, request)
-    if (upload.state === 'failed' || upload.state === 'expired') throw uploadGone(upload)
-    if (upload.state === 'assembling') throw locked()
+/** HEAD: where an upload stands. The full length is told only of an upload that is stored. */
+export function headMethod({ look, queries }: DialectDependencies): Method<TusRequest> {
+  return async ({ request, id }) => {
+    const upload = await look(id, request.gone)
+    const { concat, metadata } = upload
+    if (upload.state === 'assembling' && concat?.role !== 'final') throw locked()
+    const length =
+      upload.length === undefined && concat?.role === 'final'
+        ? await lengthOfSources(queries, concat.sources)
+        : upload.length
     return {
       status: 200,
       headers: {
         'Cache-Control': 'no-store',
-        'Upload-Offset': String(upload.offset),
-        ...(upload.length === undefined
-          ? { 'Upload-Defer-Length': '1' }
-          : { 'Upload-Length': String(upload.length) }),
-        ...(upload.metadata && { 'Upload-Metadata': upload.metadata }),
+        ...progress({ ...upload, length }),
+        ...(metadata && { 'Upload-Metadata': metadata }),
+        ...(concat && { 'Upload-Concat': concat.role === 'final' ? concat.header : concat.role }),
         ...expires(upload.expiresAt),
       },
     }
   }
 }
 
-async function find(
-  { database, leases, finish }: TusDependencies,
-  request: TusRequest,
-): Promise<Upload> {
-  const id = idOf(request)
-  const upload = await findUpload(database.queries, id)
-  if (!upload) throw uploadNotFound()
-  const settled =
-    upload.state === 'assembling' || (upload.state === 'receiving' && leases.isHeld(upload))
-      ? await leases.hold(id, request.gone, async (found, lease) =>
-          lease && found.state === 'assembling' ? finish.assemble(lease) : found,
-        )
-      : upload
-  return settled
+function progress({ concat, state, offset, length }: Upload): Record<string, string> {
+  // What is not said before is said once it is there (tus: Concatenation).
+  if (concat?.role === 'final' && state !== 'stored') {
+    return length === undefined ? {} : { 'Upload-Length': String(length) }
+  }
+  // All of its bytes are there, and its client has not said yet that these are all (see `ietf/`).
+  const isOpen = length === undefined || (state === 'receiving' && offset === length)
+  return {
+    'Upload-Offset': String(offset),
+    ...(isOpen ? { 'Upload-Defer-Length': '1' } : { 'Upload-Length': String(length) }),
+  }
 }

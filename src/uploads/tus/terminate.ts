@@ -1,10 +1,12 @@
 import { uploadNotFound } from '../errors.ts'
-import { idOf, type TusDependencies, type TusMethod } from './context.ts'
+import type { Method } from '../protocol/answer.ts'
+import type { DialectDependencies } from '../protocol/context.ts'
+import type { TusRequest } from './dialect.ts'
 
 /** DELETE: the upload goes, finished or not, with everything that was made of it. */
-export function terminateMethod({ remove }: TusDependencies): TusMethod {
-  return async (request) => {
-    if (!(await remove(idOf(request), request.gone))) throw uploadNotFound()
+export function terminateMethod({ remove }: DialectDependencies): Method<TusRequest> {
+  return async ({ request, id }) => {
+    if (!(await remove(id, request.gone))) throw uploadNotFound()
     return { status: 204 }
   }
 }

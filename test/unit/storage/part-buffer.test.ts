@@ -37,3 +37,29 @@ it('gives back what it has too much', async () => {
   const { bytes } = buffer.take()
   expect(String(bytes)).toBe('bytes')
 })
+
+it('puts what came before in front of what it has, with the checksum of both', async () => {
+  const budget = createMemoryBudget(2 ** 24)
+  const buffer = new PartBuffer(budget.open())
+  await buffer.grow(500, 2_000, never)
+  buffer.append(Buffer.from('second'))
+  await buffer.grow(6, 2_000, never)
+  buffer.setAside(6)
+  expect(buffer.size).toBe(0)
+  buffer.append(Buffer.from('first '))
+  buffer.putBack()
+  const part = buffer.take()
+  expect(String(part.bytes)).toBe('first second')
+  expect(part.crc32).toBe(crc32(Buffer.from('first second')))
+})
+
+it('notices bytes that changed in memory while they were set aside', async () => {
+  const budget = createMemoryBudget(2 ** 24)
+  const buffer = new PartBuffer(budget.open())
+  await buffer.grow(500, 2_000, never)
+  buffer.append(Buffer.from('second'))
+  buffer.setAside(6)
+  // Overwrites the first of them.
+  buffer.append(Buffer.from('first !'))
+  expect(() => buffer.putBack()).toThrow('changed in memory')
+})

@@ -1,0 +1,117 @@
+import type { Database } from '../../database/database.ts'
+import { newId } from '../../ids.ts'
+import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
+import { uploadTooLarge } from '../errors.ts'
+import type { Finish } from '../finish.ts'
+import type { Leases } from '../leases.ts'
+import { createUpload } from '../ledger.ts'
+import { startOf } from '../position.ts'
+import type { Received } from '../receive.ts'
+import type { RemoveUpload } from '../remove.ts'
+import type { NewUpload } from '../upload.ts'
+import { type Incoming, requireRoomFor } from './incoming.ts'
+import type { Ending, TakeBytes } from './take-bytes.ts'
+
+/** Much shorter than a lease, so that nobody else can have had one of a new upload meanwhile. */
+const exclusiveMs = 3_000
+
+export interface BeginDependencies {
+  readonly database: Database
+  readonly storage: Storage
+  readonly leases: Leases
+  readonly takeBytes: TakeBytes
+  readonly finish: Finish
+  readonly remove: RemoveUpload
+}
+
+export interface BeginOptions {
+  readonly maxSize: number
+  /** Milliseconds an unfinished upload is kept for after its last progress. */
+  readonly expiresIn: number
+}
+
+/** What a client wants to upload. */
+export type Wish = Omit<NewUpload, 'id' | 'expiresAt'> & { readonly ending: Ending }
+
+export interface Reports {
+  /** The upload exists, and can be continued whatever becomes of this request. */
+  readonly onBegun?: (id: string, expiresAt: number) => void
+  /** So many bytes of it are safe. */
+  readonly onProgress?: (offset: number) => void
+}
+
+export interface Begun extends Received {
+  readonly id: string
+  readonly expiresAt: number
+}
+
+/**
+ * Begins an upload, with the bytes of the request if it has any: resolves when they are recorded,
+ * and with all of them when the upload is `stored`.
+ * @throws AppError `upload-too-large` and `upload-too-long` (413), `storage-full` (507), and what
+ * taking bytes does. When they are not what they were said to be, nothing was begun, unless that
+ * was reported.
+ */
+export type Begin = (
+  wish: Wish,
+  incoming: Incoming | undefined,
+  reports?: Reports,
+) => Promise<Begun>
+
+export function createBegin(dependencies: BeginDependencies, options: BeginOptions): Begin {
+  const { storage, remove } = dependencies
+  const { maxSize, expiresIn } = options
+  return async ({ ending, ...wish }, incoming, reports = {}) => {
+    const { length } = wish
+    if (length !== undefined && length > maxSize) throw uploadTooLarge(maxSize)
+    requireRoomFor(incoming, 0, length, maxSize)
+    if (length && hasLimitedSpace(storage)) await storage.requireRoom(length)
+    const upload: NewUpload = { ...wish, id: newId(), expiresAt: Date.now() + expiresIn }
+    const { id, expiresAt } = upload
+    try {
+      const received = await start(dependencies, upload, { ending, maxSize, incoming, reports })
+      return { ...received, id, expiresAt: received.expiresAt ?? expiresAt }
+    } catch (error) {
+      // Unless its client was told of it, there is nothing to continue.
+      if (incoming?.verification?.refused && !reports.onBegun) await remove(id)
+      throw error
+    }
+  }
+}
+
+interface Start {
+  readonly ending: Ending
+  readonly maxSize: number
+  readonly incoming: Incoming | undefined
+  readonly reports: Reports
+}
+
+async function start(
+  { database, leases, takeBytes, finish }: BeginDependencies,
+  upload: NewUpload,
+  { ending, maxSize, incoming, reports }: Start,
+): Promise<Received> {
+  const { id, length, expiresAt } = upload
+  const isWhole = length === 0 && ending === 'last-byte' && !incoming?.verification
+  if (!incoming && !isWhole) {
+    await database.transaction((trx) => createUpload(trx, upload, undefined, false))
+    reports.onBegun?.(id, expiresAt)
+    return { offset: 0, stored: false, expiresAt }
+  }
+  return leases.holdNew(id, async (lease, record) => {
+    const untouchedUntil = performance.now() + exclusiveMs
+    await createUpload(database.queries, upload, record, isWhole)
+    reports.onBegun?.(id, expiresAt)
+    if (!incoming || isWhole) {
+      const { digests } = await finish.assemble(lease)
+      return { offset: 0, stored: true, expiresAt, reprDigest: digests.expected }
+    }
+    return takeBytes(lease, incoming, {
+      upload: { offset: 0, length, digests: upload.digests },
+      limit: maxSize,
+      ending,
+      start: { ...startOf(upload), untouchedUntil },
+      onProgress: reports.onProgress,
+    })
+  })
+}

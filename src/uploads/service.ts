@@ -1,0 +1,77 @@
+import type { Principal } from '../auth/principal.ts'
+import type { Database } from '../database/database.ts'
+import type { Logger } from '../operations/logger.ts'
+import type { Storage } from '../storage/contract.ts'
+import type { Finish } from './finish.ts'
+import { createIetfDialect } from './ietf/dialect.ts'
+import { serverLimits } from './ietf/limits.ts'
+import type { Leases } from './leases.ts'
+import type { UploadRequests } from './protocol/context.ts'
+import { createUploadHandler, type UploadHandler } from './protocol/handler.ts'
+import { type LocationOptions, Locations } from './protocol/location.ts'
+import type { Receive } from './receive.ts'
+import type { RemoveUpload } from './remove.ts'
+import { createAppend } from './requests/append.ts'
+import { createBegin } from './requests/begin.ts'
+import { createConcatenate } from './requests/concatenate.ts'
+import { createLook } from './requests/look.ts'
+import { createTakeBytes } from './requests/take-bytes.ts'
+import { createTusDialect, tusCapabilities } from './tus/dialect.ts'
+
+export interface UploadServiceDependencies {
+  readonly database: Database
+  readonly storage: Storage
+  readonly leases: Leases
+  readonly receive: Receive
+  readonly finish: Finish
+  readonly remove: RemoveUpload
+  /** Owns the uploads that are created. */
+  readonly owner: Principal
+  readonly logger: Logger
+}
+
+export interface UploadServiceOptions extends LocationOptions {
+  readonly maxSize: number
+  /** Milliseconds an unfinished upload is kept for after its last progress. */
+  readonly expiresIn: number
+  /** Web origins that may call; undefined means any. */
+  readonly corsOrigins: readonly string[] | undefined
+}
+
+/** What can be done with uploads over HTTP: a few requests, and the protocols that ask for them. */
+export function createUploadService(
+  dependencies: UploadServiceDependencies,
+  options: UploadServiceOptions,
+): UploadHandler {
+  const { database, owner, logger } = dependencies
+  const { maxSize, corsOrigins } = options
+  const dialect = {
+    ...createRequests(dependencies, options),
+    queries: database.queries,
+    owner,
+    locations: new Locations(options),
+    maxSize,
+  }
+  const tus = createTusDialect(dialect)
+  return createUploadHandler({
+    logger,
+    dialects: [tus, createIetfDialect(dialect)],
+    fallback: tus,
+    capabilities: { ...tusCapabilities(maxSize), 'Upload-Limit': serverLimits(maxSize) },
+    corsOrigins,
+  })
+}
+
+function createRequests(
+  dependencies: UploadServiceDependencies,
+  { maxSize, expiresIn }: UploadServiceOptions,
+): UploadRequests {
+  const work = { ...dependencies, takeBytes: createTakeBytes(dependencies) }
+  return {
+    begin: createBegin(work, { maxSize, expiresIn }),
+    append: createAppend(work, maxSize),
+    look: createLook(work),
+    concatenate: createConcatenate(work, maxSize),
+    remove: work.remove,
+  }
+}
