@@ -1,0 +1,16 @@
+/** The server that is looked at, with what discovery found out about it. */
+import type { Headers } from './wire.ts'
+
+export interface Server {
+  /** Where uploads are created. */
+  readonly target: URL
+  /** Sent with every request, such as Authorization. */
+  readonly headers: Headers
+  /** How to ask for the removal of an upload. */
+  readonly removalHeaders: Headers
+  readonly patienceMs: number
+  /** Where content is read, with `{id}` for the last segment of the upload's path. */
+  readonly contentTemplate: string | undefined
+  readonly features: ReadonlySet<string>
+  readonly variables: ReadonlyMap<string, string>
+}
