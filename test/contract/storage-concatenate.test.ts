@@ -88,11 +88,12 @@ describe.each(backends)(
     it('have the same bytes whatever they are made of', async () => {
       for (let seed = 1; seed <= 6; seed += 1) {
         const random = seededRandom(seed)
-        const stored = await store(contentsOf(sizes))
-        const order = Array.from({ length: random.integer(1, 6) }, () => random.pick(stored))
+        const picked = Array.from({ length: random.integer(1, 6) }, () => random.pick(sizes))
+        const stored = await store([...new Set(picked)].map((size) => contentOf(size, size)))
+        const order = picked.flatMap((size) => stored.find((source) => source.size === size) ?? [])
         const ledger = ledgerOf(order)
         await ledger.concatenate(backend.storage, order)
-        const whole = order.map(({ size }) => contentOf(size, sizes.indexOf(size)))
+        const whole = picked.map((size) => contentOf(size, size))
         await expectWhole(ledger, stored, Buffer.concat(whole))
       }
     })
@@ -101,48 +102,42 @@ describe.each(backends)(
       ['large and small', [6 * MiB, 1_000, 5 * MiB, 9 * MiB]],
       ['one that is needed again', [6 * MiB, 1_000, 6 * MiB]],
       ['small', [3 * MiB, 3 * MiB, 4 * MiB]],
-    ])(
-      'go on after a crash before or after anything was recorded: %s',
-      {
-        timeout: 120_000,
-      },
-      async (_, list) => {
-        for (const when of ['before', 'after']) {
-          for (let step = 1, isOver = false; !isOver; step += 1) {
-            const contents = list.map((size) => contentOf(size, size))
-            const distinct = new Map<number, UploadSource>()
-            for (const [each, source] of (await store(contents)).entries()) {
-              // Equal ones are one and the same, and the other goes.
-              if (!distinct.has(list[each] ?? 0)) distinct.set(list[each] ?? 0, source)
-              else await backend.storage.discard({ ...new TestLedger().position, id: source.id })
-            }
-            const sources = list.flatMap((size) => distinct.get(size) ?? [])
-            const ledger = ledgerOf(sources)
-            const { record } = ledger
-            let calls = 0
-            const interrupted = async (progress: Parameters<typeof record>[0]) => {
-              calls += 1
-              if (calls < step) return record(progress)
-              // Once dead it says nothing more.
-              if (calls === step && when === 'after') await record(progress)
-              throw crash
-            }
-            Object.assign(ledger, { record: interrupted })
-            const joined = ledger.concatenate(backend.storage, sources)
-            isOver = await joined.then(
-              () => true,
-              (error) => {
-                expect(error).toBe(crash)
-                return false
-              },
-            )
-            Object.assign(ledger, { record })
-            await ledger.concatenate(backend.storage, sources)
-            await expectWhole(ledger, [...distinct.values()], Buffer.concat(contents))
+    ])('go on after a crash before or after anything was recorded: %s', async (_, list) => {
+      for (const when of ['before', 'after']) {
+        for (let step = 1, isOver = false; !isOver; step += 1) {
+          const contents = list.map((size) => contentOf(size, size))
+          const distinct = new Map<number, UploadSource>()
+          for (const [each, source] of (await store(contents)).entries()) {
+            // Equal ones are one and the same, and the other goes.
+            if (!distinct.has(list[each] ?? 0)) distinct.set(list[each] ?? 0, source)
+            else await backend.storage.discard({ ...new TestLedger().position, id: source.id })
           }
+          const sources = list.flatMap((size) => distinct.get(size) ?? [])
+          const ledger = ledgerOf(sources)
+          const { record } = ledger
+          let calls = 0
+          const interrupted = async (progress: Parameters<typeof record>[0]) => {
+            calls += 1
+            if (calls < step) return record(progress)
+            // Once dead it says nothing more.
+            if (calls === step && when === 'after') await record(progress)
+            throw crash
+          }
+          Object.assign(ledger, { record: interrupted })
+          const joined = ledger.concatenate(backend.storage, sources)
+          isOver = await joined.then(
+            () => true,
+            (error) => {
+              expect(error).toBe(crash)
+              return false
+            },
+          )
+          Object.assign(ledger, { record })
+          await ledger.concatenate(backend.storage, sources)
+          await expectWhole(ledger, [...distinct.values()], Buffer.concat(contents))
         }
-      },
-    )
+      }
+    })
 
     it('go on after each of many interruptions', async () => {
       const contents = contentsOf([13 * MiB, 70 * MiB, 1_000, 9 * MiB, 2 * MiB])
