@@ -140,7 +140,8 @@ export class Leases {
 
   /** Whether an upload is being written to, or is to be taken for it. */
   isHeld({ id, lease }: Upload): boolean {
-    return this.#held.has(id) || (lease !== undefined && lease.until > this.#now())
+    const isNearby = this.#held.has(id) || this.#turns.has(id)
+    return isNearby || (lease !== undefined && lease.until > this.#now())
   }
 
   async #run<T>(held: HeldLease, work: () => Promise<T>): Promise<T> {

@@ -155,51 +155,6 @@ export async function recordConcatenated(
 }
 
 /**
- * The client says how long the upload is.
- * @throws AppError `lease-lost` (423)
- */
-export async function declareLength(
-  queries: Queries,
-  fence: Fence,
-  length: number,
-): Promise<Upload> {
-  const row = await queries
-    .updateTable('uploads')
-    .set({ length, updated_at: Date.now() })
-    .where('id', '=', fence.id)
-    .where('lease_token', '=', fence.token)
-    .where('state', '=', 'receiving')
-    .where('length', 'is', null)
-    .where('offset', '<=', length)
-    .returningAll()
-    .executeTakeFirst()
-  if (!row) throw leaseLost()
-  return toUpload(row)
-}
-
-/**
- * The client says that the upload is complete with the bytes that are there, which then are its
- * length: `receiving → assembling`.
- * @throws AppError `lease-lost` (423)
- */
-export async function declareComplete(
-  queries: Queries,
-  fence: Fence,
-  offset: number,
-): Promise<void> {
-  const { numUpdatedRows } = await queries
-    .updateTable('uploads')
-    .set({ length: offset, state: 'assembling', updated_at: Date.now() })
-    .where('id', '=', fence.id)
-    .where('lease_token', '=', fence.token)
-    .where('state', '=', 'receiving')
-    .where('offset', '=', offset)
-    .where((eb) => eb.or([eb('length', 'is', null), eb('length', '=', offset)]))
-    .executeTakeFirst()
-  if (numUpdatedRows !== 1n) throw leaseLost()
-}
-
-/**
  * `assembling → stored`; or `receiving → stored` when `whole` says that storage made the object in
  * one piece. Ends the lease. Returns the upload, or undefined for a lease that is lost.
  *

@@ -147,3 +147,13 @@ describe('a request about an upload that is complete', () => {
     expect((await send('PATCH', location, wrong)).status).toBe(460)
   })
 })
+
+it('a length that came with bytes which do not count was not said', async () => {
+  const location = await createDeferred()
+  const wrong = { 'Upload-Checksum': 'crc32 AAAAAQ==', 'Upload-Length': '10' }
+  const headers = { ...bytes, 'Upload-Offset': '0', ...wrong }
+  expect((await send('PATCH', location, headers, randomBytes(5))).status).toBe(460)
+  const head = await send('HEAD', location, tus)
+  expect(head.headers.get('Upload-Defer-Length')).toBe('1')
+  expect((await sendLast(location, 0, 12, '0123456789ab')).status).toBe(204)
+})

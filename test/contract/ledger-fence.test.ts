@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultPresets } from '../../src/conversion/presets.ts'
 import { newId } from '../../src/ids.ts'
 import { imageListener } from '../../src/images/upload-listener.ts'
+import { declareLength } from '../../src/uploads/declare.ts'
 import type { Lease } from '../../src/uploads/held-lease.ts'
 import {
   claimLease,
@@ -11,7 +12,7 @@ import {
   voidLeases,
   wantLease,
 } from '../../src/uploads/lease-records.ts'
-import { declareLength, findUpload, markFailed, markStored } from '../../src/uploads/ledger.ts'
+import { findUpload, markFailed, markStored } from '../../src/uploads/ledger.ts'
 import { createRemoveUpload } from '../../src/uploads/remove.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { leaseOf, leasesOf, takeFrom } from '../support/leases.ts'

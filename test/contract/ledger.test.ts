@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newId } from '../../src/ids.ts'
+import { declareComplete, declareLength } from '../../src/uploads/declare.ts'
 import {
   createUpload,
-  declareComplete,
-  declareLength,
   findUpload,
   listUploads,
   markFailed,

@@ -3,6 +3,7 @@ import type { Schema } from '../../database/schema.ts'
 import { hasCode } from '../../errors.ts'
 import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
 import { RequestBody } from '../body.ts'
+import { declareLength, withdrawLength } from '../declare.ts'
 import {
   inconsistentLength,
   OffsetMismatchError,
@@ -12,7 +13,7 @@ import {
 } from '../errors.ts'
 import type { Lease } from '../held-lease.ts'
 import type { Leases } from '../leases.ts'
-import { declareLength, findUpload, markFailed } from '../ledger.ts'
+import { findUpload, markFailed } from '../ledger.ts'
 import type { Received } from '../receive.ts'
 import type { Upload } from '../upload.ts'
 import { type Incoming, requireRoomFor } from './incoming.ts'
@@ -116,8 +117,15 @@ async function proceed(
       : await database.transaction((trx: Transaction<Schema>) =>
           declareLength(trx, lease, declared),
         )
-  const received = await takeBytes(lease, incoming, { upload, limit: maxSize, ending, onProgress })
-  return { ...received, expiresAt: received.expiresAt ?? upload.expiresAt }
+  try {
+    const taking = { upload, limit: maxSize, ending, onProgress }
+    const received = await takeBytes(lease, incoming, taking)
+    return { ...received, expiresAt: received.expiresAt ?? upload.expiresAt }
+  } catch (error) {
+    const isRefused = declared !== undefined && incoming.verification?.refused
+    if (isRefused) await withdrawLength(database.queries, lease)
+    throw error
+  }
 }
 
 /**

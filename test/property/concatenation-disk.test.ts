@@ -1,0 +1,7 @@
+import { describe } from 'vitest'
+import { describeConcatenations } from './support/concatenations-suite.ts'
+import { places } from './support/landfall.ts'
+
+describe.each(places.filter(({ backend }) => backend.name === 'disk'))('on $name', (place) =>
+  describeConcatenations(place, { runs: 8, large: 5 }),
+)
