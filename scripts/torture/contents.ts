@@ -52,7 +52,7 @@ function drawSize(random: Random): number {
   return random.integer(min, max)
 }
 
-function photo(bytes: Buffer): Content {
+export function photo(bytes: Buffer): Content {
   return {
     size: bytes.length,
     filename: 'photo.jpg',
@@ -79,5 +79,32 @@ export function noise(size: number, seed: string): Content {
         yield cipher.update(Buffer.alloc(Math.min(pieceSize, end - position)))
       }
     },
+  }
+}
+
+/** Some files, one after the other, as one. */
+export function joined(filename: string, parts: readonly Content[]): Content {
+  return {
+    size: parts.reduce((sum, { size }) => sum + size, 0),
+    filename,
+    isPhoto: false,
+    *read(start, end) {
+      let begin = 0
+      for (const part of parts) {
+        const [from, to] = [Math.max(start - begin, 0), Math.min(end - begin, part.size)]
+        if (from < to) yield* part.read(from, to)
+        begin += part.size
+      }
+    },
+  }
+}
+
+/** A part of a file, from `start` to before `end`. */
+export function slice(content: Content, start: number, end: number): Content {
+  return {
+    size: end - start,
+    filename: `${content.filename}.${start}`,
+    isPhoto: false,
+    read: (from, to) => content.read(start + from, start + to),
   }
 }

@@ -1,25 +1,32 @@
 /** The clients of a run: each begins one upload after the other and sees it to its end. */
 import { type Random, seededRandom } from '../../test/support/random.ts'
 import { Client, type ClientOptions } from './client.ts'
-import { type Content, drawContent, noise, type PhotoAlbum } from './contents.ts'
+import { bringTogether, drawDivision, lookAtParts, removeTogether } from './concatenation.ts'
+import { drawContent, noise, type PhotoAlbum } from './contents.ts'
+import { ietf, interops, tus } from './dialect.ts'
+import { describeOpen, type Open, openUpload, wholeOf } from './open-uploads.ts'
 import { drawPlan, type Plan } from './plan.ts'
 import type { Tally } from './report.ts'
-import { compareContent, untilConverted, untilStored, type VerifyOptions } from './verify.ts'
-import { Watch } from './watch.ts'
+import {
+  compareContent,
+  expectNoImage,
+  untilConverted,
+  untilStored,
+  type VerifyOptions,
+} from './verify.ts'
+import type { Watch } from './watch.ts'
 
 export interface CrowdOptions {
   readonly url: string
   readonly seed: string
   readonly clients: number
+  /** What clients do not do. */
+  readonly without: ReadonlySet<string>
+  /** Whether bytes that are verified may count before all of their request do. */
+  readonly countsInBetween: boolean
   readonly album: PhotoAlbum
   readonly tally: Tally
   readonly signal: AbortSignal
-}
-
-/** An upload that is left for later, and what its client had in mind. */
-interface Open {
-  readonly watch: Watch
-  readonly plan: Plan
 }
 
 const MiB = 2 ** 20
@@ -33,6 +40,10 @@ const stillMs = 240_000
 const patienceMs = 120_000
 
 const steady: Plan = {
+  role: 'single',
+  interop: undefined,
+  asksInOther: 0,
+  claims: 0,
   isDeferred: false,
   sentAtOnce: 0,
   chunk: [40 * MiB, 40 * MiB],
@@ -48,7 +59,7 @@ export class Crowd {
   readonly #options: CrowdOptions
   readonly #kept: Open[] = []
   readonly #forgotten: Open[] = []
-  readonly #underWay = new Set<Watch>()
+  readonly #underWay = new Set<Open>()
   #keptBytes = 0
   #isLeaving = false
   /** Since when nothing goes wrong any more. */
@@ -71,7 +82,7 @@ export class Crowd {
       for (let round = 1; round <= rounds; round += 1) {
         const name = `warm-up ${index}.${round}`
         for (const content of [noise(16 * MiB, name), drawContent(random, album, MiB)]) {
-          await this.#live(new Watch(name, content, false), steady, random)
+          await this.#live(openUpload({ name, content, plan: steady }, this.#options), random)
         }
       }
     })
@@ -79,15 +90,17 @@ export class Crowd {
 
   /** Uploads until told to leave; then every client ends what it is at. */
   async upload(): Promise<void> {
-    const { clients, seed } = this.#options
+    const { album, clients, seed, without } = this.#options
     await this.#each(range(clients), async (index) => {
       const random = seededRandom(`${seed}: client ${index}`)
       for (let number = 1; !this.#isLeaving; number += 1) {
-        const content = drawContent(random, this.#options.album)
-        const plan = drawPlan(random, content.size)
-        const watch = new Watch(`upload ${index}.${number}`, content, plan.isDeferred)
-        watch.note(describe(content, plan))
-        await this.#live(watch, plan, seededRandom(`${seed}: client ${index}: ${number}`))
+        const division = drawDivision(random, album, without)
+        const content = division?.content ?? drawContent(random, album)
+        const plan = drawPlan(random, content.size, without)
+        const name = `upload ${index}.${number}`
+        const open = openUpload({ name, content, plan, division, random }, this.#options)
+        open.watch.note(describeOpen(open))
+        await this.#live(open, seededRandom(`${seed}: client ${index}: ${number}`))
       }
     })
   }
@@ -100,76 +113,114 @@ export class Crowd {
 
   /** Goes back to what was left in the middle. */
   async finishForgotten(): Promise<void> {
-    await this.#each(this.#forgotten.splice(0), async ({ watch, plan }) => {
-      watch.note('is gone on with')
-      const random = seededRandom(`${this.#options.seed}: ${watch.name} again`)
-      await this.#live(watch, { ...plan, fate: 'kept' }, random)
+    await this.#each(this.#forgotten.splice(0), async (open) => {
+      open.watch.note('is gone on with')
+      const random = seededRandom(`${this.#options.seed}: ${open.watch.name} again`)
+      await this.#live({ ...open, plan: { ...open.plan, fate: 'kept' } }, random)
     })
   }
 
   /** Reads back what is there, looks at its image, and deletes it. */
   async checkAndDeleteKept(): Promise<void> {
-    await this.#each(this.#kept.splice(0), async ({ watch, plan }) => {
+    await this.#each(this.#kept.splice(0), async (open) => {
+      const { watch } = open
       watch.takenUpAt = Date.now()
       const verifying = this.#verifying()
       const state = await untilConverted(watch, verifying)
       const kind = `${watch.content.isPhoto ? 'photo' : 'other'} ${state}`
       this.images.set(kind, (this.images.get(kind) ?? 0) + 1)
       await compareContent(watch, verifying)
-      await this.#with(watch, plan, seededRandom(watch.name), (client) => client.remove())
+      await this.#remove(open, seededRandom(watch.name))
     })
   }
 
-  async #live(watch: Watch, plan: Plan, random: Random): Promise<void> {
-    this.#underWay.add(watch)
+  async #live(open: Open, random: Random): Promise<void> {
+    const { watch, plan } = open
+    this.#underWay.add(open)
     watch.takenUpAt = Date.now()
-    await this.#with(watch, plan, random, async (client) => {
-      if (watch.url === undefined) await client.create()
-      const isForgotten = plan.fate === 'forgotten' && this.#forgotten.length < mostForgotten
-      const isLeft = plan.fate === 'dropped' || isForgotten
-      const end = isLeft ? plan.leftAt : watch.content.size
-      const companion = plan.hasCompanion ? this.#accompany(watch, plan, end) : undefined
-      await Promise.all([client.sendUpTo(end), companion])
-      if (isForgotten && !watch.isComplete) {
-        watch.note('is left for later')
-        this.#forgotten.push({ watch, plan })
-      } else if (plan.fate === 'dropped') {
-        await client.remove()
-      } else {
-        await this.#check(watch, plan, client)
-      }
-    })
-    this.#underWay.delete(watch)
+    const isForgotten = plan.fate === 'forgotten' && this.#forgotten.length < mostForgotten
+    const isLeft = plan.fate === 'dropped' || isForgotten
+    const whole = wholeOf(open, random, this.#hands)
+    if (whole) await bringTogether(whole, isLeft, random, this.#options.tally)
+    else await this.#bring(open, isLeft ? plan.leftAt : watch.content.size, random)
+    if (isForgotten && !watch.isComplete) {
+      watch.note('is left for later')
+      this.#forgotten.push(open)
+    } else if (plan.fate === 'dropped') {
+      await this.#remove(open, random)
+    } else {
+      await this.#check(open, random)
+    }
+    this.#underWay.delete(open)
   }
 
-  async #check(watch: Watch, plan: Plan, client: Client): Promise<void> {
+  /** Creates an upload unless it is there, and sends it up to `end`. */
+  async #bring(open: Open, end: number, random: Random): Promise<void> {
+    const { watch, plan } = open
+    watch.takenUpAt = Date.now()
+    await this.#with(open, random, async (client) => {
+      if (watch.url === undefined) await client.create()
+      const companion = plan.hasCompanion ? this.#accompany(open, end) : undefined
+      await Promise.all([client.sendUpTo(end), companion])
+    })
+  }
+
+  async #check(open: Open, random: Random): Promise<void> {
+    const { watch, plan } = open
     await untilStored(watch, this.#verifying())
     this.#options.tally.stored += 1
     await compareContent(watch, this.#verifying())
+    await this.#lookAround(open, random)
     const { size } = watch.content
     const isFull = this.#kept.length >= mostKept.count || this.#keptBytes + size > mostKept.bytes
-    if (plan.fate === 'deleted' || isFull) return client.remove()
+    if (plan.fate === 'deleted' || isFull) return this.#remove(open, random)
     this.#keptBytes += size
-    this.#kept.push({ watch, plan })
+    this.#kept.push(open)
+  }
+
+  /** Whatever it is asked in, it is complete; and so are its parts, of which nothing else is made. */
+  async #lookAround(open: Open, random: Random): Promise<void> {
+    const { tally, without } = this.#options
+    const whole = wholeOf(open, random, this.#hands)
+    if (whole) {
+      tally.joined += 1
+      await lookAtParts(whole)
+      for (const part of whole.parts) await expectNoImage(part.watch, this.#verifying())
+    }
+    const speeches = whole || without.has('ietf') ? [tus] : [tus, ietf(random.pick(interops))]
+    await this.#with(open, random, async (client) => {
+      for (const speech of speeches) await client.ask(speech)
+    })
+  }
+
+  async #remove(open: Open, random: Random): Promise<void> {
+    const whole = wholeOf(open, random, this.#hands)
+    if (whole) return removeTogether(whole)
+    return this.#with(open, random, (client) => client.remove())
   }
 
   /** Another client sends the same upload for a while. */
-  #accompany(watch: Watch, plan: Plan, end: number): Promise<void> {
-    const random = seededRandom(`${this.#options.seed}: companion of ${watch.name}`)
-    return this.#with(watch, plan, random, (other) => other.sendUpTo(end, companionRequests))
+  #accompany(open: Open, end: number): Promise<void> {
+    const random = seededRandom(`${this.#options.seed}: companion of ${open.watch.name}`)
+    return this.#with(open, random, (other) => other.sendUpTo(end, companionRequests))
   }
 
-  async #with<T>(watch: Watch, plan: Plan, random: Random, use: (client: Client) => Promise<T>) {
+  async #with<T>(open: Open, random: Random, use: (client: Client) => Promise<T>): Promise<T> {
     const { url, tally, signal } = this.#options
     const { stillHopeful } = this
     const filesUrl = `${url}/files`
     const options: ClientOptions = { filesUrl, random, tally, signal, stillHopeful }
-    const client = new Client(watch, plan, options)
+    const client = new Client(open.watch, open.plan, open.dialect(random), options)
     try {
       return await use(client)
     } finally {
       client.close()
     }
+  }
+
+  readonly #hands = {
+    bring: this.#bring.bind(this),
+    use: this.#with.bind(this),
   }
 
   #verifying(): VerifyOptions {
@@ -202,10 +253,3 @@ export class Crowd {
 }
 
 const range = (count: number) => [...Array(count).keys()]
-
-function describe({ size, isPhoto }: Content, plan: Plan): string {
-  const { fate, chunk, sentAtOnce, isDeferred, hasCompanion } = plan
-  const kind = isPhoto ? 'a photo' : 'random bytes'
-  const how = `${isDeferred ? 'deferred length, ' : ''}${hasCompanion ? 'two clients, ' : ''}`
-  return `${kind}, ${size} bytes, ${how}${sentAtOnce} at once, then ${chunk.join(' to ')} a request, to be ${fate}`
-}

@@ -8,7 +8,17 @@ export interface TortureDatabase extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** Rows that stand for something left behind, by table; only tables that have any. */
   leftovers(): Promise<ReadonlyMap<string, number>>
+  /** The uploads that have a record; the API does not tell of those that others are made of. */
+  uploads(): Promise<RecordedUpload[]>
 }
+
+export interface RecordedUpload {
+  readonly id: string
+  readonly filename: string | null
+  readonly offset: number
+}
+
+const uploadsQuery = 'select id, filename, "offset" from uploads'
 
 /** What has to be empty once everything is deleted, and which rows of it count. */
 const tables: Readonly<Record<string, string>> = {
@@ -24,43 +34,53 @@ export function openDatabase(kind: 'sqlite' | 'postgres', dataDir: string) {
 }
 
 function openSqlite(dataDir: string): TortureDatabase {
-  return {
-    env: {},
-    async leftovers() {
-      const database = new SqliteDatabase(join(dataDir, 'landfall.db'), { readonly: true })
-      try {
-        return await count(async (sql) => Number(database.prepare(sql).pluck().get()))
-      } finally {
-        database.close()
-      }
-    },
-    [Symbol.asyncDispose]: async () => {},
+  const rows = async (sql: string): Promise<unknown[]> => {
+    const database = new SqliteDatabase(join(dataDir, 'landfall.db'), { readonly: true })
+    try {
+      return database.prepare(sql).all()
+    } finally {
+      database.close()
+    }
   }
+  return { env: {}, ...looksInto(rows), [Symbol.asyncDispose]: async () => {} }
 }
 
 async function openPostgres(): Promise<TortureDatabase> {
   const service = await postgresService.start()
   const url = service.provides.postgresAdminUrl ?? ''
+  const rows = async (sql: string): Promise<unknown[]> => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      return (await client.query(sql)).rows
+    } finally {
+      await client.end()
+    }
+  }
   return {
     env: { DATABASE_URL: url },
-    async leftovers() {
-      const client = new pg.Client({ connectionString: url })
-      await client.connect()
-      try {
-        return await count(async (sql) => Number((await client.query(sql)).rows[0]?.count))
-      } finally {
-        await client.end()
-      }
-    },
+    ...looksInto(rows),
     [Symbol.asyncDispose]: () => service.stop(),
   }
 }
 
-async function count(query: (sql: string) => Promise<number>): Promise<Map<string, number>> {
-  const counts = new Map<string, number>()
-  for (const [table, condition] of Object.entries(tables)) {
-    const rows = await query(`select count(*) as count from ${table} where ${condition}`)
-    if (rows > 0) counts.set(table, rows)
+type Looks = Pick<TortureDatabase, 'leftovers' | 'uploads'>
+
+function looksInto(rowsOf: (sql: string) => Promise<unknown[]>): Looks {
+  return {
+    async leftovers() {
+      const counts = new Map<string, number>()
+      for (const [table, condition] of Object.entries(tables)) {
+        const sql = `select count(*) as count from ${table} where ${condition}`
+        const [row] = (await rowsOf(sql)) as { count: number | string }[]
+        const rows = Number(row?.count)
+        if (rows > 0) counts.set(table, rows)
+      }
+      return counts
+    },
+    async uploads() {
+      const rows = (await rowsOf(uploadsQuery)) as RecordedUpload[]
+      return rows.map((row) => ({ ...row, offset: Number(row.offset) }))
+    },
   }
-  return counts
 }

@@ -22,7 +22,10 @@ const rules: readonly FaultRule[] = [
     { operation, fault: 'corrupt-request', probability: 0.01 },
     { operation, fault: { bytesPerSecond: 2 * MiB }, probability: 0.01 },
   ]),
-  { operation: 'CompleteMultipartUpload', fault: errorInSuccess, probability: 0.05 },
+  { operation: 'UploadPartCopy', fault: { lateMs: 3_000 }, probability: 0.03 },
+  ...(['CompleteMultipartUpload', 'UploadPartCopy'] as const).map(
+    (operation): FaultRule => ({ operation, fault: errorInSuccess, probability: 0.05 }),
+  ),
   { operation: 'CompleteMultipartUpload', fault: 'drop-after', probability: 0.05 },
   { operation: 'any', fault: slowDown, probability: 0.02 },
   { operation: 'any', fault: internalError, probability: 0.015 },
@@ -38,6 +41,7 @@ const rules: readonly FaultRule[] = [
 export const changes: readonly S3Operation[] = [
   'CreateMultipartUpload',
   'UploadPart',
+  'UploadPartCopy',
   'CompleteMultipartUpload',
   'PutObject',
   'DeleteObject',

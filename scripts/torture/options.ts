@@ -11,7 +11,8 @@ export const usage = `usage: npm run torture -- [options]
                      AWS_SECRET_ACCESS_KEY; without it, one in memory
   --seed TEXT        draws the same uploads and faults again; their timing is never the same
   --clients N        how many clients upload at a time (8 when left out)
-  --without A,B,…    kinds of faults to leave out, as the summary calls them; also kill, stop, outage`
+  --without A,B,…    kinds of faults to leave out, as the summary calls them; also kill, stop, outage;
+                     and what clients are not to do: checksums, concatenation, ietf`
 
 /** The run ends once all the goals that are set are reached. */
 export interface Goals {

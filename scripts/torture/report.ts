@@ -1,4 +1,6 @@
 import { formatBytes } from '../support/text.ts'
+import type { Claim } from './checksums.ts'
+import type { Plan } from './plan.ts'
 import type { Answer } from './watch.ts'
 
 /** What the clients did so far. */
@@ -11,7 +13,40 @@ export class Tally {
   bytes = 0
   /** Requests that got no answer. */
   broken = 0
+  /** Requests that said the digest of their bytes. */
+  claimed = 0
+  /** Those of them that said it after the bytes. */
+  trailers = 0
+  /** Those of them that said a wrong one and were told so. */
+  wrong = 0
+  /** Names of uploads that were refused with the bytes they began with. */
+  readonly refused = new Set<string>()
+  /** Uploads that others are made of. */
+  parts = 0
+  /** Uploads that were made of others, and of them those asked for before the others were complete. */
+  joined = 0
+  early = 0
+  /** Uploads begun by the IETF protocol, by version. */
+  readonly interops = new Map<string, number>()
+  /** How often an upload was asked about in the protocol it is not sent by. */
+  askedInOther = 0
   readonly #answers = new Map<number, number>()
+
+  began({ role, interop }: Plan): void {
+    if (role === 'part') this.parts += 1
+    else this.begun += 1
+    if (interop === undefined) return
+    const version = `version ${interop}`
+    this.interops.set(version, (this.interops.get(version) ?? 0) + 1)
+  }
+
+  /** @param isTrailer whether the digest came after the bytes. */
+  sent(claim: Claim, isTrailer: boolean, answer: Answer | undefined): void {
+    if (claim === 'none') return
+    this.claimed += 1
+    if (isTrailer) this.trailers += 1
+    if (claim === 'wrong' && (answer?.status === 460 || answer?.status === 400)) this.wrong += 1
+  }
 
   answered({ status }: Answer): void {
     this.#answers.set(status, (this.#answers.get(status) ?? 0) + 1)
@@ -74,6 +109,9 @@ export function summaryLines(summary: Summary): string[] {
   const { tally, chaos, faults, faultsByKind, images, memory, elapsedMs } = summary
   return [
     `uploads    ${tally.begun} begun, ${tally.stored} stored, ${tally.verified} read back byte for byte, ${tally.deleted} deleted`,
+    `digests    ${tally.claimed} requests, ${tally.trailers} in a trailer; ${tally.wrong} wrong ones refused`,
+    `joined     ${tally.joined} uploads, ${tally.early} of them before their parts were complete; ${tally.parts} parts begun`,
+    `IETF       ${formatCounts(tally.interops)}; asked in the other protocol ×${tally.askedInOther}`,
     `bytes      ${formatBytes(tally.bytes)} acknowledged in ${Math.round(elapsedMs / 1_000)} s`,
     `requests   ${tally.requests}: ${tally.answers}, no answer ×${tally.broken}`,
     `kills      ${chaos.kills}, of which ${chaos.aimedKills} between S3 and the ledger; ${chaos.stops} stops (${chaos.uncleanStops} with an exit code), ${chaos.failedStarts} failed starts, ${chaos.outages} outages`,

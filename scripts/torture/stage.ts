@@ -11,7 +11,7 @@ import { type Program, startProgram } from '../../test/support/program.ts'
 import { startS3, type TestS3 } from '../../test/support/s3.ts'
 import { type FaultProxy, startFaultProxy } from '../../test/support/s3-faults.ts'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
-import { openDatabase, type TortureDatabase } from './database.ts'
+import { openDatabase, type RecordedUpload, type TortureDatabase } from './database.ts'
 import type { TortureOptions } from './options.ts'
 
 const keptPrograms = 3
@@ -121,6 +121,10 @@ export class Stage implements AsyncDisposable {
 
   leftoversInDatabase(): Promise<ReadonlyMap<string, number>> {
     return this.#database.leftovers()
+  }
+
+  uploadsInDatabase(): Promise<RecordedUpload[]> {
+    return this.#database.uploads()
   }
 
   /** Removes the bucket from a service that stays; a service of our own goes with all it has. */

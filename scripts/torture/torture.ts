@@ -23,7 +23,7 @@ const warmUpRounds = 2
 /** The last part of the run goes without kills, so that one process lives for a while. */
 const killShare = 0.8
 const lastCalmMs = 10_000
-const memoryAllowance = 60 * 2 ** 20
+const memoryAllowance = 80 * 2 ** 20
 const memoryPatienceMs = 45_000
 const memorySamples = 12
 const memorySampleMs = 250
@@ -78,10 +78,11 @@ class Run {
   }
 
   async run(): Promise<Summary> {
-    const { seed, clients } = this.#options
+    const { seed, clients, without, storage } = this.#options
     const album = await makeAlbum()
-    const shared = { url: this.#stage.url, seed, clients, album, signal: this.#signal }
-    const crowd = new Crowd({ ...shared, tally: this.#tally })
+    const shared = { url: this.#stage.url, seed, clients, without, album, signal: this.#signal }
+    const countsInBetween = storage === 's3'
+    const crowd = new Crowd({ ...shared, countsInBetween, tally: this.#tally })
     this.#crowd = crowd
     this.#chaos.watchOver(this.#stage.program)
 
@@ -93,7 +94,7 @@ class Run {
     await this.#goWrong(crowd)
     this.#narrator.say('nothing goes wrong any more; finishing and reading back')
     await crowd.checkAndDeleteKept()
-    const unknown = await deleteAll(this.#stage, this.#signal)
+    const unknown = await deleteAll(this.#stage, this.#tally.refused, this.#signal)
     this.#narrator.say(`deleted everything, also ${unknown} uploads no client heard of`)
     await untilEmpty(this.#stage, this.#signal)
     const atEnd = await this.#memoryThatCameBack(atStart)

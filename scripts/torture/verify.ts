@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Tally } from './report.ts'
-import { BrokenRequest, newAgent, open } from './tus.ts'
 import type { Watch } from './watch.ts'
+import { BrokenRequest, newAgent, open } from './wire.ts'
 
 export interface VerifyOptions {
   readonly apiUrl: string
@@ -33,6 +33,19 @@ export async function untilConverted(watch: Watch, options: VerifyOptions): Prom
     const state = image?.state
     if (typeof state === 'string' && state !== 'processing') return state
     await pause(watch, 'be converted', options)
+  }
+}
+
+/** Nothing is made of an upload that is a part of another one. */
+export async function expectNoImage(watch: Watch, options: VerifyOptions): Promise<void> {
+  const path = `/v1/images/${watch.id}`
+  for (;;) {
+    const found = await read(path, options)
+    if (found?.status === 404) return
+    if (found && found.status !== 503) {
+      throw watch.violation(`it is a part, and GET ${path} was answered ${found.status}`)
+    }
+    await pause(watch, 'be asked about', options)
   }
 }
 
@@ -119,18 +132,23 @@ class ByteSource {
 async function readJson(
   watch: Watch,
   path: string,
-  { apiUrl, signal }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<Record<string, unknown> | undefined> {
+  const found = await read(path, options)
+  if (!found || found.status === 503) return undefined
+  if (found.status !== 200) throw watch.violation(`GET ${path} was answered ${found.status}`)
+  return JSON.parse(found.text) as Record<string, unknown>
+}
+
+/** undefined when no answer came. */
+async function read(path: string, { apiUrl, signal }: VerifyOptions) {
   const agent = newAgent()
   try {
     const url = `${apiUrl}${path}`
     const answer = await open(agent, { method: 'GET', url, patienceMs, signal })
-    const { statusCode = 0 } = answer
     let text = ''
     for await (const chunk of answer) text += chunk
-    if (statusCode === 503) return undefined
-    if (statusCode !== 200) throw watch.violation(`GET ${path} was answered ${statusCode}`)
-    return JSON.parse(text) as Record<string, unknown>
+    return { status: answer.statusCode ?? 0, text }
   } catch (error) {
     return rethrowUnlessBroken(error)
   } finally {

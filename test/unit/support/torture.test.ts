@@ -16,8 +16,8 @@ function answer(method: string, status: number, offset?: number, length?: number
 
 /** An upload of which all bytes were sent and half are acknowledged. */
 function halfWay(isDeferred = false): Watch {
-  const watch = new Watch('upload', noise(size, 'seed'), isDeferred)
-  watch.sending(size)
+  const watch = new Watch('upload', noise(size, 'seed'), { isDeferred })
+  watch.sending(0, size)
   watch.saw(watch.before(), answer('PATCH', 204, size / 2))
   return watch
 }
@@ -41,8 +41,8 @@ describe('a watched upload', () => {
   })
 
   it('may not have more bytes than were sent', () => {
-    const watch = new Watch('upload', noise(size, 'seed'), false)
-    watch.sending(10)
+    const watch = new Watch('upload', noise(size, 'seed'))
+    watch.sending(0, 10)
     seeing(watch, answer('PATCH', 204, 11)).toThrow('only 10 bytes were sent')
   })
 
@@ -98,6 +98,7 @@ describe('a watched upload', () => {
 
   it('is complete with all its bytes and a length', () => {
     const watch = halfWay(true)
+    watch.completing()
     watch.saw(watch.before(), answer('PATCH', 204, size))
     expect(watch.isComplete).toBe(false)
     watch.saw(watch.before(), answer('HEAD', 200, size, size))

@@ -1,6 +1,6 @@
 /** Requests as they go over the wire. */
 import { once } from 'node:events'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Answer } from './watch.ts'
@@ -8,28 +8,39 @@ import type { Answer } from './watch.ts'
 /** No answer came, or not all of it; what the request did is not known. */
 export class BrokenRequest extends Error {}
 
-export interface TusRequest {
+export interface WireRequest {
   readonly method: 'POST' | 'HEAD' | 'PATCH' | 'DELETE' | 'GET'
   readonly url: string
   readonly headers?: Readonly<Record<string, string | number>>
-  readonly body?: { readonly bytes: Iterable<Buffer>; readonly size: number } | undefined
+  readonly body?: Body | undefined
+  /** Called with the headers of each interim answer. It must not throw. */
+  readonly onInterim?: (headers: IncomingHttpHeaders) => void
   /** Without a sign for so long, the request is given up. */
   readonly patienceMs: number
   readonly signal: AbortSignal
+}
+
+export interface Body {
+  readonly bytes: Iterable<Buffer>
+  readonly size: number
+  /** Whether it goes in chunks, and its size is not said. */
+  readonly isChunked?: boolean
+  /** What follows the last chunk. */
+  readonly trailer?: Readonly<Record<string, string>>
 }
 
 export function newAgent(): Agent {
   return new Agent({ keepAlive: true, maxSockets: 2 })
 }
 
-const keptText = 200
+const keptText = 300
 
 /** @throws BrokenRequest */
-export async function send(agent: Agent, tusRequest: TusRequest): Promise<Answer> {
-  const message = await open(agent, tusRequest)
+export async function send(agent: Agent, wireRequest: WireRequest): Promise<Answer> {
+  const message = await open(agent, wireRequest)
   const text = await readStart(message)
   return {
-    method: tusRequest.method,
+    method: wireRequest.method,
     status: message.statusCode ?? 0,
     headers: message.headers,
     text,
@@ -37,20 +48,18 @@ export async function send(agent: Agent, tusRequest: TusRequest): Promise<Answer
 }
 
 /** Sends a request and leaves the body of the answer to the caller. @throws BrokenRequest */
-export async function open(agent: Agent, tusRequest: TusRequest): Promise<IncomingMessage> {
-  const { method, url, headers, body, patienceMs, signal } = tusRequest
+export async function open(agent: Agent, wireRequest: WireRequest): Promise<IncomingMessage> {
+  const { method, url, headers, body, onInterim, patienceMs, signal } = wireRequest
   signal.throwIfAborted()
   const outgoing = request(url, {
     method,
     agent,
     signal,
-    headers: {
-      'Tus-Resumable': '1.0.0',
-      ...(method === 'POST' || method === 'PATCH' ? { 'Content-Length': body?.size ?? 0 } : {}),
-      ...headers,
-    },
+    headers: { ...framing(wireRequest), ...headers },
   })
+  if (body?.trailer) outgoing.addTrailers(body.trailer)
   outgoing.setTimeout(patienceMs, () => outgoing.destroy(new Error('out of patience')))
+  outgoing.on('information', (interim) => onInterim?.(interim.headers))
   const answered = once(outgoing, 'response')
   outgoing.on('error', () => {})
   const sending = pipeline(Readable.from(body?.bytes ?? []), outgoing)
@@ -66,6 +75,16 @@ export async function open(agent: Agent, tusRequest: TusRequest): Promise<Incomi
   } catch (error) {
     signal.throwIfAborted()
     throw brokenBy(error)
+  }
+}
+
+function framing({ method, body }: WireRequest): Record<string, string | number> {
+  if (method !== 'POST' && method !== 'PATCH') return {}
+  if (!body?.isChunked) return { 'Content-Length': body?.size ?? 0 }
+  const trailers = Object.keys(body.trailer ?? {})
+  return {
+    'Transfer-Encoding': 'chunked',
+    ...(trailers.length > 0 && { Trailer: trailers.join(', ') }),
   }
 }
 
