@@ -27,13 +27,18 @@ export async function declareLength(
   return toUpload(row)
 }
 
-/** Takes back a length that a request declared which does not count. */
-export async function withdrawLength(queries: Queries, fence: Fence): Promise<void> {
+/** Takes back a length that was declared by a request of which nothing counted: the offset is as before. */
+export async function withdrawLength(
+  queries: Queries,
+  fence: Fence,
+  offset: number,
+): Promise<void> {
   await queries
     .updateTable('uploads')
     .set({ length: null })
     .where('id', '=', fence.id)
     .where('lease_token', '=', fence.token)
+    .where('offset', '=', offset)
     .where('state', '=', 'receiving')
     .execute()
 }

@@ -122,8 +122,10 @@ async function proceed(
     const received = await takeBytes(lease, incoming, taking)
     return { ...received, expiresAt: received.expiresAt ?? upload.expiresAt }
   } catch (error) {
-    const isRefused = declared !== undefined && incoming.verification?.refused
-    if (isRefused) await withdrawLength(database.queries, lease)
+    // What is said with bytes that do not count does not count either.
+    if (declared !== undefined && incoming.verification) {
+      await withdrawLength(database.queries, lease, found.offset).catch(() => {})
+    }
     throw error
   }
 }

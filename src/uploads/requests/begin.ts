@@ -46,7 +46,7 @@ export interface Begun extends Received {
 }
 
 /**
- * Begins an upload, with the bytes of the request if it has any: resolves when they are recorded,
+ * Begins an upload, with the bytes that the request brings: resolves when they are recorded,
  * and with all of them when the upload is `stored`.
  * @throws AppError `upload-too-large` and `upload-too-long` (413), `storage-full` (507), and what
  * taking bytes does. When they are not what they were said to be, nothing was begun, unless that

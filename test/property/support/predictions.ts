@@ -48,10 +48,11 @@ function predictTus(standing: Standing, request: Bringing): Prediction {
   const room = (length ?? Infinity) - offset
   if (size > room) {
     if (!chunked && !request.digest?.inTrailer) return refused(413)
-    const taken = verdict === 'none' ? room : 0
-    return { ...known, statuses: [413], taken, length, state: taken > 0 ? 'complete' : 'open' }
+    if (verdict !== 'none') return refused(413)
+    return { ...known, statuses: [413], taken: room, length, state: room > 0 ? 'complete' : 'open' }
   }
-  if (verdict === 'wrong') return { ...refused(460), length }
+  // What is said with bytes that do not count does not count either.
+  if (verdict === 'wrong') return refused(460)
   const ends = offset + size === length
   const success = request.from === undefined ? 201 : 204
   return { ...refused(success), taken: size, length, state: ends ? 'complete' : 'open' }
@@ -81,7 +82,8 @@ function predictIetf(standing: Standing, request: Bringing): Prediction {
   }
   if (conflicts) return refused(400)
   if (size > (length ?? Infinity) - offset) return beyond(request, { ...known, length }, standing)
-  if (verdict === 'wrong') return { ...refused(400), length }
+  if (verdict === 'wrong')
+    return request.from === undefined ? { ...refused(400), length } : refused(400)
   if (completes && offset + size !== (length ?? offset + size)) {
     return { ...refused(400), taken: size, length }
   }
@@ -98,7 +100,6 @@ function beyond(
 ): Prediction {
   const statuses = [400]
   if (Number(request.speech) >= 7) return { ...known, statuses, state: 'void' }
-  if (!request.chunked) return { ...known, statuses, length }
-  const room = (known.length ?? offset) - offset
-  return { ...known, statuses, taken: verdictOf(request) === 'none' ? room : 0 }
+  if (!request.chunked || verdictOf(request) !== 'none') return { ...known, statuses, length }
+  return { ...known, statuses, taken: (known.length ?? offset) - offset }
 }
