@@ -239,6 +239,17 @@ describe.each(databaseTargets)('leases in one process on $name', (target) => {
     expect(await idle).toBe(true)
   })
 
+  it('counts as held while a request is about to have it, so that nobody reads past that one', async () => {
+    const leases = open()
+    const upload = await findUpload(test.database.queries, id)
+    if (!upload) throw new Error('there is no upload')
+    expect(leases.isHeld(upload)).toBe(false)
+    const holding = leases.hold(id, never, async () => {})
+    expect(leases.isHeld(upload)).toBe(true)
+    await holding
+    expect(leases.isHeld(upload)).toBe(false)
+  })
+
   it('of a new upload is not lost before its record is there, and renewed from then on', async () => {
     const { database, statements } = countStatements(test.database)
     const leases = open({ times: { renew: 10 } }, database)
