@@ -41,6 +41,7 @@ export function readOptions(args: readonly string[]): Options {
     contentTemplate: values.content,
     headers: Object.fromEntries(values.header.map(header)),
     patienceMs: seconds(values.patience) * 1000,
+    settleMs: seconds(values.patience) * 1000,
     json: values.json,
     list: values.list,
   }

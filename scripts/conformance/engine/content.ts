@@ -7,17 +7,29 @@ export interface Content {
   readonly headers: Headers
 }
 
-/** Asks until the answer is accepted or patience ends; what was seen last is the answer. */
+/** Undefined: the server answers that there is nothing. An error: it does not answer. */
+export type Seen = Content | Error | undefined
+
+/** None of an answer that did not come. */
+export function bytesOf(seen: Seen): Buffer | undefined {
+  return seen instanceof Error ? undefined : seen?.bytes
+}
+
+export function headersOf(seen: Seen): Headers {
+  return seen === undefined || seen instanceof Error ? {} : seen.headers
+}
+
+/** Asks until the answer is accepted or it should have settled; what was seen last is the answer. */
 export async function readContent(
-  server: Pick<Server, 'target' | 'headers' | 'contentTemplate' | 'patienceMs'>,
+  server: Pick<Server, 'target' | 'headers' | 'contentTemplate' | 'patienceMs' | 'settleMs'>,
   upload: URL,
-  accept: (bytes: Buffer | undefined) => boolean,
-): Promise<Content | undefined> {
+  accept: (seen: Seen) => boolean,
+): Promise<Seen> {
   const url = contentUrl(server, upload)
-  const end = Date.now() + server.patienceMs
+  const end = Date.now() + server.settleMs
   for (;;) {
     const content = await get(url, server.headers, server.patienceMs)
-    if (accept(content?.bytes) || Date.now() > end) return content
+    if (accept(content) || Date.now() > end) return content
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
@@ -31,15 +43,14 @@ function contentUrl(
   return new URL(contentTemplate.replace('{id}', id), target)
 }
 
-/** Undefined when there is nothing to be had. */
-async function get(url: URL, headers: Headers, timeoutMs: number): Promise<Content | undefined> {
+async function get(url: URL, headers: Headers, timeoutMs: number): Promise<Seen> {
   try {
     const signal = AbortSignal.timeout(timeoutMs)
     const response = await fetch(url, { headers: { ...headers }, signal })
     const bytes = Buffer.from(await response.arrayBuffer())
     if (!response.ok) return undefined
     return { bytes, headers: Object.fromEntries(response.headers) }
-  } catch {
-    return undefined
+  } catch (error) {
+    return new Error('no answer', { cause: error })
   }
 }

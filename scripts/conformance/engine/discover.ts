@@ -1,5 +1,5 @@
 /** What a server offers, as far as it can be asked: rows name what they need of it. */
-import { readContent } from './content.ts'
+import { bytesOf, readContent, type Seen } from './content.ts'
 import { parseDictionary } from './dictionary.ts'
 import type { Interop } from './row.ts'
 import type { Server } from './server.ts'
@@ -9,6 +9,7 @@ export interface Access {
   readonly target: URL
   readonly headers: Headers
   readonly patienceMs: number
+  readonly settleMs: number
   readonly contentTemplate: string | undefined
 }
 
@@ -125,14 +126,15 @@ async function probeUpload(access: Access, found: Found): Promise<string[]> {
     return ['no upload could be made by tus: effects on content are not checked']
   }
   const expires = Date.parse(created.answer.headers['upload-expires'] ?? '')
-  if (expires - Date.now() < access.patienceMs) found.set('short-lived', '')
+  if (expires - Date.now() < access.settleMs) found.set('short-lived', '')
   const url = new URL(location, access.target)
   const bytes = Buffer.from('hello')
   const type = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0' }
   await ask(access, 'PATCH', url, { ...version, ...type }, bytes)
-  const content = await readContent(access, url, (read) => read?.equals(bytes) ?? false)
+  const isWhatWasSent = (seen: Seen) => bytesOf(seen)?.equals(bytes) ?? false
+  const content = await readContent(access, url, isWhatWasSent)
   await ask(access, 'DELETE', url, version)
-  if (content?.bytes.equals(bytes)) found.set('content', '')
+  if (isWhatWasSent(content)) found.set('content', '')
   return found.has('content')
     ? []
     : ['the content of uploads could not be read (see --content): effects on it are not checked']

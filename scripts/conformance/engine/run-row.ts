@@ -1,6 +1,6 @@
 /** Runs the steps of a row against a server, and removes what they made. */
 import { check, checkHeaders, type Mismatch, progressOf } from './check.ts'
-import { readContent } from './content.ts'
+import { bytesOf, headersOf, readContent, type Seen } from './content.ts'
 import { parseDictionary } from './dictionary.ts'
 import type { ContentStep, Row, SendStep, Step } from './row.ts'
 import type { Server } from './server.ts'
@@ -104,7 +104,7 @@ class RowRun {
 
   async #send(step: SendStep): Promise<Finding[]> {
     const wire = this.#wire(step.request)
-    const give = Date.now() + this.#server.patienceMs
+    const give = Date.now() + this.#server.settleMs
     for (;;) {
       const outcome = await exchange(wire, this.#server.patienceMs)
       this.#note(outcome.interim, wire.url, step.as)
@@ -123,18 +123,19 @@ class RowRun {
       return []
     }
     const url = new URL(this.#expand(`{${of}}`), this.#server.target)
-    const accept = (bytes: Buffer | undefined) => {
+    const accept = (seen: Seen) => {
+      const bytes = bytesOf(seen)
       if (prefixOf) return bytes?.equals(prefixOf.subarray(0, bytes.length)) ?? false
-      return equals === undefined ? bytes === undefined : (bytes?.equals(equals) ?? false)
+      return equals === undefined ? seen === undefined : (bytes?.equals(equals) ?? false)
     }
     const found = await readContent(this.#server, url, accept)
-    const findings = accept(found?.bytes)
-      ? checkHeaders(found?.headers ?? {}, headers ?? {}, this.#expand)
+    const findings = accept(found)
+      ? checkHeaders(headersOf(found), headers ?? {}, this.#expand)
       : [
           {
             what: 'content',
             wanted: prefixOf ? 'the beginning of what was sent' : describe(equals),
-            seen: describe(found?.bytes),
+            seen: found instanceof Error ? found.message : describe(found?.bytes),
           },
         ]
     return findings.map(during(`reading the content of {${of}}`))

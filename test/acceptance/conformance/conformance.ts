@@ -11,7 +11,7 @@ import { type Deployment, deploymentKinds } from '../../support/deployments.ts'
 const kinds = deploymentKinds.filter(({ name }) =>
   ['disk and sqlite', 's3 and postgres'].includes(name),
 )
-const patienceMs = 20_000
+const patience = { patienceMs: 20_000, settleMs: 20_000 }
 const rowTimeoutMs = 90_000
 
 /** Landfall has no such limit, and takes unfinished partials: these rows are for others. */
@@ -35,7 +35,7 @@ export function conformance({ tables, rows, settings }: Selection): void {
       const program = await deployment.start(settings)
       const target = new URL('/files', program.url)
       const contentTemplate = '/v1/uploads/{id}/content'
-      discovered = await discover({ target, headers: {}, patienceMs, contentTemplate })
+      discovered = await discover({ target, headers: {}, ...patience, contentTemplate })
     })
     afterAll(() => deployment?.[Symbol.asyncDispose]())
 

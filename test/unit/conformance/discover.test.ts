@@ -62,7 +62,8 @@ async function found(behaviour: Behaviour) {
   return await discover({
     target: tiny.url,
     headers: {},
-    patienceMs: 1_000,
+    patienceMs: 10_000,
+    settleMs: 500,
     contentTemplate: undefined,
   })
 }
@@ -136,6 +137,6 @@ it('uploads that expire within the patience are short-lived', async () => {
 it('a target where nobody answers is an error in one line', async () => {
   const tiny = await tinyServer(() => undefined)
   await tiny[Symbol.asyncDispose]()
-  const access = { headers: {}, patienceMs: 1_000, contentTemplate: undefined }
+  const access = { headers: {}, patienceMs: 10_000, settleMs: 10_000, contentTemplate: undefined }
   await expect(discover({ target: tiny.url, ...access })).rejects.toThrow('no answer to OPTIONS')
 })

@@ -119,7 +119,7 @@ it('patience ends', async () => {
   const { start } = scripted((_, response) => response.writeHead(404).end())
   await using tiny = await start()
   const step = ask('GET', '{target}', { status: 200 }, { patiently: true })
-  const server = targetOf(tiny, [], { patienceMs: 100 })
+  const server = targetOf(tiny, [], { settleMs: 100 })
   expect((await runRow(row([step]), server)).outcome).toBe('failed')
 })
 
@@ -182,7 +182,7 @@ it.each([
     request.method === 'POST' ? created(response) : response.end('hello'),
   )
   await using tiny = await start()
-  const server = targetOf(tiny, ['content'], { patienceMs: 100 })
+  const server = targetOf(tiny, ['content'], outcome === 'failed' ? { settleMs: 100 } : {})
   expect((await runRow(content(expected), server)).outcome).toBe(outcome)
 })
 
@@ -201,16 +201,26 @@ it('content that is gone is nothing', async () => {
     request.method === 'POST' ? created(response) : response.writeHead(404).end(),
   )
   await using tiny = await start()
-  const server = targetOf(tiny, ['content'], { patienceMs: 100 })
-  expect((await runRow(content({}), server)).outcome).toBe('passed')
+  const gone = await runRow(content({}), targetOf(tiny, ['content']))
+  expect(gone.outcome).toBe('passed')
+  const server = targetOf(tiny, ['content'], { settleMs: 100 })
   const missing = await runRow(content({ equals: Buffer.from('hello') }), server)
   expect(missing.outcome).toBe('failed')
+})
+
+it('content of which there is no answer is not nothing', async () => {
+  const { start } = scripted((request, response) =>
+    request.method === 'GET' ? response.destroy() : created(response),
+  )
+  await using tiny = await start()
+  const result = await runRow(content({}), targetOf(tiny, ['content'], { settleMs: 100 }))
+  expect(result).toMatchObject({ outcome: 'failed', findings: [{ seen: 'no answer' }] })
 })
 
 it('a server that tells no URL makes rows fail, not the suite', async () => {
   const { start } = scripted((_, response) => response.writeHead(201).end())
   await using tiny = await start()
-  const server = targetOf(tiny, ['content'], { patienceMs: 100 })
+  const server = targetOf(tiny, ['content'], { settleMs: 100 })
   expect((await runRow(content({ equals: Buffer.from('hello') }), server)).outcome).toBe('failed')
 })
 
@@ -221,7 +231,7 @@ it.each(['http://[', '//', 'http://127.0.0.1:1/', 'ftp://127.0.0.1/'])(
       response.writeHead(201, { Location: location }).end(),
     )
     await using tiny = await start()
-    const server = targetOf(tiny, [], { patienceMs: 100 })
+    const server = targetOf(tiny, [], { settleMs: 100 })
     const steps = [create, ask('HEAD', '{a}', { status: 200 })]
     expect((await runRow(row(steps), server)).outcome).toBe('failed')
   },

@@ -64,6 +64,7 @@ it('options tell the target, tables, content, headers and patience', () => {
     json: true,
     headers: { Authorization: 'Bearer x' },
     patienceMs: 3000,
+    settleMs: 3000,
   })
   expect(options.target.href).toBe('http://127.0.0.1:1/files')
 })

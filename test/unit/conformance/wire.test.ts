@@ -6,6 +6,8 @@ import { Call, exchange, type WireRequest } from '../../../scripts/conformance/e
 import { type TinyServer, tinyServer } from './tiny-server.ts'
 
 const bytes = Buffer.from('0123456789')
+/** Milliseconds, for what is sure to come: a busy machine may need some. */
+const patience = 10_000
 const patch = (url: URL, more: Partial<WireRequest> = {}): WireRequest => ({
   method: 'PATCH',
   url,
@@ -37,7 +39,7 @@ async function see(request: IncomingMessage): Promise<Seen> {
 
 it('a body goes with its length', async () => {
   await using tiny = await recording()
-  const outcome = await exchange(patch(tiny.url), 1000)
+  const outcome = await exchange(patch(tiny.url), patience)
   expect(outcome).toMatchObject({ kind: 'answer', answer: { status: 204 } })
   const seen = await tiny.requests[0]
   expect(seen).toMatchObject({ body: '0123456789', headers: { 'content-length': '10' } })
@@ -45,7 +47,7 @@ it('a body goes with its length', async () => {
 
 it('a body in chunks goes without its length', async () => {
   await using tiny = await recording()
-  await exchange(patch(tiny.url, { chunked: true }), 1000)
+  await exchange(patch(tiny.url, { chunked: true }), patience)
   const seen = await tiny.requests[0]
   expect(seen).toMatchObject({ body: '0123456789', headers: { 'transfer-encoding': 'chunked' } })
   expect(seen?.headers).not.toHaveProperty('content-length')
@@ -53,7 +55,7 @@ it('a body in chunks goes without its length', async () => {
 
 it('trailers are announced and come after the body', async () => {
   await using tiny = await recording()
-  await exchange(patch(tiny.url, { trailers: { 'Upload-Checksum': 'sha1 x' } }), 1000)
+  await exchange(patch(tiny.url, { trailers: { 'Upload-Checksum': 'sha1 x' } }), patience)
   expect(await tiny.requests[0]).toMatchObject({
     body: '0123456789',
     headers: { trailer: 'Upload-Checksum' },
@@ -63,8 +65,8 @@ it('trailers are announced and come after the body', async () => {
 
 it('a request without a body has no length, unless its method wants one', async () => {
   await using tiny = await recording()
-  await exchange({ method: 'HEAD', url: tiny.url, headers: {} }, 1000)
-  await exchange({ method: 'POST', url: tiny.url, headers: {} }, 1000)
+  await exchange({ method: 'HEAD', url: tiny.url, headers: {} }, patience)
+  await exchange({ method: 'POST', url: tiny.url, headers: {} }, patience)
   expect((await tiny.requests[0])?.headers).not.toHaveProperty('content-length')
   expect((await tiny.requests[1])?.headers).toHaveProperty('content-length', '0')
 })
@@ -75,7 +77,7 @@ it('interim answers are kept in their order, with their headers', async () => {
     response.writeEarlyHints({ link: '</style.css>; rel=preload' })
     response.writeHead(201, { Location: '/a' }).end('body')
   })
-  const outcome = await exchange(patch(tiny.url), 1000)
+  const outcome = await exchange(patch(tiny.url), patience)
   expect(outcome.interim.map(({ status }) => status)).toEqual([100, 103])
   expect(outcome.interim[1]?.headers).toEqual({ link: '</style.css>; rel=preload' })
   expect(outcome).toMatchObject({
@@ -89,12 +91,12 @@ it('a body that is to wait for 100 waits for it', async () => {
   await using tiny = await tinyServer(() => undefined)
   tiny.server.on('checkContinue', async (request: IncomingMessage, response) => {
     // By the time another request is answered a body that did not wait would be here.
-    await exchange(patch(other.url), 1000)
+    await exchange(patch(other.url), patience)
     sentBefore = String(request.read() ?? 'nothing')
     response.writeContinue()
     request.resume().on('end', () => response.writeHead(204).end())
   })
-  const outcome = await exchange(patch(tiny.url, { headers: { Expect: '100-continue' } }), 1000)
+  const outcome = await exchange(patch(tiny.url, { headers: { Expect: '100-continue' } }), patience)
   expect(outcome).toMatchObject({ kind: 'answer', answer: { status: 204 } })
   expect(sentBefore).toBe('nothing')
 })
@@ -102,13 +104,13 @@ it('a body that is to wait for 100 waits for it', async () => {
 it('a refusal instead of 100 is the answer', async () => {
   await using tiny = await tinyServer(() => undefined)
   tiny.server.on('checkContinue', (_, response) => response.writeHead(413).end())
-  const outcome = await exchange(patch(tiny.url, { headers: { Expect: '100-continue' } }), 1000)
+  const outcome = await exchange(patch(tiny.url, { headers: { Expect: '100-continue' } }), patience)
   expect(outcome).toMatchObject({ kind: 'answer', answer: { status: 413 } })
 })
 
 it('a request can stop in the middle, and go on', async () => {
   await using tiny = await recording()
-  const call = new Call(patch(tiny.url), 1000)
+  const call = new Call(patch(tiny.url), patience)
   await call.send(4)
   expect(await call.finish()).toMatchObject({ kind: 'answer', answer: { status: 204 } })
   expect((await tiny.requests[0])?.body).toBe('0123456789')
@@ -116,7 +118,7 @@ it('a request can stop in the middle, and go on', async () => {
 
 it('a request can be cut in the middle', async () => {
   await using tiny = await recording()
-  const call = new Call(patch(tiny.url), 1000)
+  const call = new Call(patch(tiny.url), patience)
   await call.send(4)
   await expect.poll(() => tiny.requests.length).toBe(1)
   await call.cut()
@@ -126,7 +128,7 @@ it('a request can be cut in the middle', async () => {
 
 it('a connection that ends without an answer is seen as such', async () => {
   await using tiny = await tinyServer((request) => request.socket.destroy())
-  expect(await exchange(patch(tiny.url), 1000)).toMatchObject({ kind: 'closed' })
+  expect(await exchange(patch(tiny.url), patience)).toMatchObject({ kind: 'closed' })
 })
 
 it('a server that never answers is given up', async () => {
@@ -148,5 +150,5 @@ it('a server that never reads is given up', async () => {
 it('nobody listening is a connection that ended', async () => {
   const tiny = await tinyServer(() => undefined)
   await tiny[Symbol.asyncDispose]()
-  expect(await exchange(patch(tiny.url), 1000)).toMatchObject({ kind: 'closed' })
+  expect(await exchange(patch(tiny.url), patience)).toMatchObject({ kind: 'closed' })
 })
