@@ -1,13 +1,31 @@
 /** The formats a rendition can have; also its file extension. */
 export type RenditionFormat = 'webp' | 'avif' | 'jpeg' | 'png'
 
+/**
+ * What a crop keeps: the part that draws the eye, or what lies around a point, given in fractions of
+ * the upright image's width and height from its top left corner.
+ */
+export type Focus = 'attention' | { readonly x: number; readonly y: number }
+
 /** A named size and shape of rendition. */
 export interface Preset {
   /** Lower-case letters, digits and dashes; part of URLs and storage keys. */
   readonly name: string
-  /** The box the image is fitted into, in pixels; never enlarged. */
+  /** The box, in pixels. */
   readonly width: number
   readonly height: number
+  /**
+   * `inside`: all of the image, in its own proportions, no larger than the box. `cover`: what is left
+   * of the image after cutting it to the box's proportions. Neither ever enlarges.
+   */
+  readonly fit: 'inside' | 'cover'
+  /** Of `cover`. */
+  readonly focus: Focus
+  /**
+   * Whether an image that moves still does as WebP; its other formats, and all of a preset that says
+   * no or has no WebP, are stills of the first frame.
+   */
+  readonly animated: boolean
   /** One rendition is made for each, the preferred first. */
   readonly formats: readonly RenditionFormat[]
   /** 1–100, as the encoder of the format understands it. */
@@ -29,6 +47,8 @@ export interface ConvertedRendition {
   /** Pixels. */
   readonly width: number
   readonly height: number
+  /** 1 for a still. */
+  readonly frames: number
   /** Bytes. */
   readonly size: number
   /** The file, in the output directory. */
@@ -38,7 +58,7 @@ export interface ConvertedRendition {
 }
 
 export interface ConversionResult {
-  /** Of the original, found from its bytes: `jpeg`, `png`, `webp`, `gif`, `avif`, `tiff`. */
+  /** Of the original, found from its bytes: `jpeg`, `png`, `webp`, `gif`, `avif`, `tiff`, `svg`, `heic`. */
   readonly format: string
   /** Pixels as a person sees them, after orientation. */
   readonly width: number
@@ -57,7 +77,8 @@ export interface ConversionResult {
  *
  * Rejects with an `AppError`:
  * - status 422 when the file itself is at fault and no retry can help, with a message for its owner:
- *   `not-an-image`, `unsupported-format`, `corrupt-image`, `image-too-large`, `conversion-timeout`;
+ *   `not-an-image`, `unsupported-format`, `unsupported-codec`, `corrupt-image`, `image-too-large`,
+ *   `conversion-timeout`;
  * - status 503, `conversion-crashed`, when the child process died, which may or may not be the file's fault;
  * - status 503, `conversion-failed`, for trouble around the file, such as one that cannot be read, and
  *   after `close`; 507, `storage-full`, when the output directory's disk is full;

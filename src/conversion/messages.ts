@@ -9,6 +9,9 @@ const preset = z.object({
   name: presetName,
   width: pixels,
   height: pixels,
+  fit: z.enum(['inside', 'cover']),
+  focus: z.union([z.literal('attention'), z.object({ x: z.number(), y: z.number() })]),
+  animated: z.boolean(),
   formats: z.array(format).readonly(),
   quality: z.partialRecord(format, z.number()),
 })
@@ -28,6 +31,7 @@ const rendition = z.object({
   contentType: z.string(),
   width: pixels,
   height: pixels,
+  frames: z.int().positive(),
   size: z.int().positive(),
   sha256: z.hex().length(64),
 })

@@ -1,18 +1,14 @@
 import type { Preset } from './contract.ts'
 
-const webp = (name: string, side: number): Preset => ({
-  name,
-  width: side,
-  height: side,
-  formats: ['webp'],
-  quality: { webp: 80 },
-})
+const inside = (name: string, side: number) =>
+  ({ name, width: side, height: side, fit: 'inside', focus: { x: 0.5, y: 0.5 } }) as const
+const quality = { webp: 80, avif: 50 }
 
 /** What is made of every image unless the operator says otherwise. */
 export const defaultPresets: readonly Preset[] = [
-  webp('thumb', 320),
-  webp('small', 640),
-  webp('medium', 1280),
-  webp('large', 2048),
-  { name: 'large-avif', width: 2048, height: 2048, formats: ['avif'], quality: { avif: 50 } },
+  { ...inside('thumb', 320), formats: ['webp'], quality, animated: false },
+  { ...inside('small', 640), formats: ['webp'], quality, animated: false },
+  { ...inside('medium', 1280), formats: ['webp'], quality, animated: true },
+  { ...inside('large', 2048), formats: ['webp'], quality, animated: true },
+  { ...inside('large-avif', 2048), formats: ['avif'], quality, animated: false },
 ]

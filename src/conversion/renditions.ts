@@ -53,6 +53,7 @@ export async function writeRenditions(
       format,
       contentType: encoders[format].contentType,
       ...size,
+      frames: 1,
       size: bytes.length,
       path,
       sha256: createHash('sha256').update(bytes).digest('hex'),

@@ -98,6 +98,19 @@ export interface RenditionsTable {
   size: number
   storage_key: string
   etag: string
+  /** 1 for a still. */
+  frames: Generated<number>
+  /** How often it was made anew, counted from 1. */
+  revision: Generated<number>
+  /** Of the preset it was made by; null in those from before it was kept. */
+  fingerprint: string | null
+}
+
+/** The objects there are, or may be, for renditions: named before storage is called. */
+export interface RenditionObjectsTable {
+  storage_key: string
+  /** The image whose conversion wrote it. Others with the same bytes may use it as well. */
+  image_id: string
 }
 
 export interface JobsTable {
@@ -136,6 +149,7 @@ export interface Schema {
   upload_parts: UploadPartsTable
   images: ImagesTable
   renditions: RenditionsTable
+  rendition_objects: RenditionObjectsTable
   jobs: JobsTable
   events: EventsTable
 }

@@ -43,6 +43,8 @@ export interface Rendition {
   readonly size: number
   readonly key: string
   readonly etag: string
+  /** 1 for a still. */
+  readonly frames: number
 }
 
 const storedExif = z.record(z.string(), z.unknown())
@@ -78,5 +80,6 @@ function toRendition(row: RenditionRow): Rendition {
     size: row.size,
     key: row.storage_key,
     etag: row.etag,
+    frames: row.frames,
   }
 }

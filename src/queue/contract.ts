@@ -33,6 +33,11 @@ export interface JobHandler<K extends JobKind> {
    * be tried again. Not called for a payload that cannot be read.
    */
   onDead?(trx: Transaction<Schema>, payload: JobPayloads[K], reason: string): Promise<void>
+  /**
+   * Called in the transaction in which an operator has a dead job tried again, to take back what
+   * `onDead` wrote. Returns false when there is nothing left to do; the job is forgotten then.
+   */
+  onRevived?(trx: Transaction<Schema>, payload: JobPayloads[K]): Promise<boolean>
 }
 
 /**
@@ -66,6 +71,81 @@ export interface JobQueue {
    * rejects.
    */
   stop(graceMs: number): Promise<void>
+}
+
+/** A job as an operator sees it. Times are milliseconds since 1970. */
+export interface JobRecord {
+  readonly id: string
+  /** A `JobKind`, or one of another release. */
+  readonly kind: string
+  readonly state: 'queued' | 'active' | 'done' | 'dead'
+  readonly payload: unknown
+  readonly priority: number
+  /** Attempts that count, the one under way among them. */
+  readonly attempts: number
+  readonly maxAttempts: number
+  readonly createdAt: number
+  /** Before this it is not tried. */
+  readonly runAt: number
+  readonly finishedAt: number | undefined
+  readonly lastError: string | undefined
+}
+
+/** One try of a job, whether or not it counted. */
+export interface JobTry {
+  readonly startedAt: number
+  /** Undefined while it is under way. */
+  readonly endedAt: number | undefined
+  /** The process that had the job. */
+  readonly holder: string
+  /**
+   * How it ended: `failed` counts as an attempt; `postponed` (something outside of it is away),
+   * `returned` (the program stopped) and `lost` (the process went away) do not.
+   */
+  readonly outcome: 'done' | 'failed' | 'postponed' | 'returned' | 'lost' | undefined
+  readonly error: string | undefined
+}
+
+export interface JobFilter {
+  readonly state?: JobRecord['state'] | undefined
+  readonly kind?: string | undefined
+  /** Only jobs that were added before this moment. */
+  readonly createdBefore?: number | undefined
+}
+
+/** How much there is to do of a kind. */
+export interface QueueDepth {
+  readonly kind: string
+  readonly queued: number
+  readonly active: number
+  readonly dead: number
+  /** When the oldest job that waits or runs was added; undefined when there is none. */
+  readonly oldestCreatedAt: number | undefined
+}
+
+/** What an operator does with jobs. */
+export interface JobAdministration {
+  /** Newest first; `before` is the id of the last one of the page before. */
+  list(
+    filter: JobFilter,
+    page: { limit: number; before?: string | undefined },
+  ): Promise<JobRecord[]>
+  /** A job with all of its tries, the oldest first. */
+  find(id: string): Promise<(JobRecord & { readonly tries: readonly JobTry[] }) | undefined>
+  /**
+   * Queues a dead job again with all its attempts anew; its tries are kept.
+   * @throws AppError `job-not-found` (404), `job-not-dead` (409).
+   */
+  retry(id: string): Promise<void>
+  /** The same for all dead jobs of a kind. Returns how many are queued again. */
+  retryAll(kind: string): Promise<number>
+  /**
+   * Forgets a job, after `onDead` if it had not come to its end.
+   * @throws AppError `job-not-found` (404), `job-running` (409) while it is active.
+   */
+  discard(id: string): Promise<void>
+  /** One entry for each kind of which there are jobs that are queued, active or dead. */
+  depth(): Promise<QueueDepth[]>
 }
 
 /** Thrown by a handler when no retry can help. */

@@ -10,10 +10,11 @@ import { type ConverterOptions, createConverter } from '../../src/conversion/poo
 import { jpeg } from '../fixtures/images.ts'
 import { stuckInput, untilRead } from '../fixtures/stuck-input.ts'
 import { Child } from '../support/child.ts'
+import { testPreset } from '../support/presets.ts'
 import { waitFor } from '../support/wait.ts'
 
 const never = new AbortController().signal
-const presets = [{ name: 'thumb', width: 64, height: 64, formats: ['webp'], quality: {} }] as const
+const presets = [testPreset({ name: 'thumb', width: 64, height: 64 })]
 
 let root: string
 let good: string

@@ -8,6 +8,7 @@ import type { ConvertedRendition, Converter, Preset } from '../../src/conversion
 import { createConverter } from '../../src/conversion/pool.ts'
 import { defaultPresets } from '../../src/conversion/presets.ts'
 import * as images from '../fixtures/images.ts'
+import { testPreset } from '../support/presets.ts'
 
 let root: string
 let converter: Converter
@@ -23,14 +24,8 @@ afterAll(async () => {
   await rm(root, { recursive: true })
 })
 
-const preset = (over: Partial<Preset> = {}): Preset => ({
-  name: 'box',
-  width: 120,
-  height: 120,
-  formats: ['png'],
-  quality: {},
-  ...over,
-})
+const preset = (over: Partial<Preset> = {}) =>
+  testPreset({ width: 120, height: 120, formats: ['png'], ...over })
 
 /** Converts bytes; the file's name says nothing about them. */
 async function convert(bytes: Buffer, ...presets: Preset[]) {

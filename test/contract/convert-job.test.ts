@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ConversionRequest, ConversionResult, Preset } from '../../src/conversion/contract.ts'
+import type { ConversionRequest, ConversionResult } from '../../src/conversion/contract.ts'
 import { AppError } from '../../src/errors.ts'
 import { convertHandler } from '../../src/images/convert-job.ts'
 import { keysOf } from '../../src/images/presets.ts'
@@ -15,13 +15,12 @@ import { findUpload } from '../../src/uploads/ledger.ts'
 import { png, renamedText } from '../fixtures/images.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { never, silent } from '../support/leases.ts'
+import { testPreset } from '../support/presets.ts'
 import { contentOf, inChunks, MiB, sha256, startDisk } from '../support/storage.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 import { begunUpload, jobsOf, uploadCore } from '../support/uploads.ts'
 
-const presets: readonly Preset[] = [
-  { name: 'box', width: 10, height: 10, formats: ['webp'], quality: {} },
-]
+const presets = [testPreset()]
 const large = contentOf(MiB + 1)
 const rendered = contentOf(40, 2)
 const rendition = {
@@ -30,6 +29,7 @@ const rendition = {
   contentType: 'image/webp',
   width: 10,
   height: 10,
+  frames: 1,
   size: rendered.length,
   sha256: sha256(rendered),
 } as const

@@ -39,6 +39,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
       '0002-leases-and-expiry',
       '0003-unsettled-parts',
       '0004-protocols',
+      '0005-renditions',
     ])
     expect(await migrate(database)).toEqual([])
     expect(await rows(database)).toEqual(before.map((row) => expect.objectContaining(row)))

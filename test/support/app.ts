@@ -1,3 +1,4 @@
+import type { Insertable } from 'kysely'
 import { openAuthenticator } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
@@ -80,7 +81,7 @@ export async function renditionOf(
   id: string,
   preset: string,
   format: string,
-  given: Partial<RenditionsTable> = {},
+  given: Partial<Insertable<RenditionsTable>> = {},
 ): Promise<Buffer> {
   const bytes = Buffer.from(`the ${preset} as ${format}`)
   const key = renditionKey(id, preset, format)

@@ -4,6 +4,7 @@ import { firstLight } from './0001-first-light.ts'
 import { leasesAndExpiry } from './0002-leases-and-expiry.ts'
 import { unsettledParts } from './0003-unsettled-parts.ts'
 import { protocols } from './0004-protocols.ts'
+import { renditions } from './0005-renditions.ts'
 
 /** Every migration by its name, in the order of the names. Published ones never change. */
 export function migrations(kind: DatabaseTarget['kind']): Record<string, Migration> {
@@ -12,5 +13,6 @@ export function migrations(kind: DatabaseTarget['kind']): Record<string, Migrati
     '0002-leases-and-expiry': leasesAndExpiry,
     '0003-unsettled-parts': unsettledParts,
     '0004-protocols': protocols,
+    '0005-renditions': renditions,
   }
 }
