@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { localUser, openAuthenticator } from './auth/principal.ts'
 import type { Config } from './config.ts'
 import { createConverter } from './conversion/pool.ts'
-import { defaultPresets } from './conversion/presets.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { lockDirectory } from './database/directory-lock.ts'
 import { migrate } from './database/migrate.ts'
@@ -116,7 +115,7 @@ export async function compose(config: Config): Promise<Application> {
 function composeJobs({ config, logger, database, storage, queue }: Base, instance: Instance) {
   const converter = createConverter({ ...config.conversion, logger })
   const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
-  const presets = defaultPresets
+  const { presets } = config.conversion
   queue.handle(
     convertHandler({ database, storage, queue, converter, presets, directories, logger }),
   )
@@ -128,7 +127,7 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
 function composeUploads(base: Base, instance: Instance) {
   const { config, logger, database, storage, queue } = base
   const { expiresIn, maxSize } = config.uploads
-  const listener = imageListener(queue, defaultPresets)
+  const listener = imageListener(queue, config.conversion.presets)
   const leases = new Leases({
     database,
     logger,
@@ -173,7 +172,7 @@ function composeHttp(
     storage,
     removeUpload: uploads.remove,
     views: createViews(publicUrl),
-    presetNames: new Set(defaultPresets.map(({ name }) => name)),
+    presetNames: new Set(config.conversion.presets.map(({ name }) => name)),
     health: createHealth(
       { database: () => database.check(), storage: () => storage.ping() },
       (part, error) => logger.warn({ err: error, part }, `the ${part} is not usable`),
@@ -186,13 +185,13 @@ function composeHttp(
 }
 
 /** What clients do well to use: chunks that common proxies let through, and tries for a minute. */
-function clientConfig({ http: { publicUrl = '' }, uploads: { maxSize } }: Config) {
+function clientConfig({ http: { publicUrl = '' }, uploads: { maxSize }, conversion }: Config) {
   return {
     uploadUrl: `${publicUrl}${uploadPath}`,
     maxUploadSize: maxSize,
     chunkSize: 64 * 2 ** 20,
     retryDelays: [0, 1_000, 3_000, 5_000, 10_000, 20_000, 20_000],
-    presets: defaultPresets.map(({ name, width, height, formats }) => ({
+    presets: conversion.presets.map(({ name, width, height, formats }) => ({
       name,
       width,
       height,

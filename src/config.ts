@@ -2,6 +2,9 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { authSettings } from './auth/settings.ts'
+import type { Preset } from './conversion/contract.ts'
+import { defaultPresets } from './conversion/presets.ts'
+import { readPresetsFile } from './conversion/presets-file.ts'
 import { conversionSettings } from './conversion/settings.ts'
 import type { DatabaseTarget } from './database/database.ts'
 import { databaseSettings } from './database/settings.ts'
@@ -47,7 +50,11 @@ export interface Config {
   readonly database: DatabaseTarget
   readonly storage: Values<typeof storageSettings>
   readonly uploads: Values<typeof uploadSettings>
-  readonly conversion: { readonly concurrency: number; readonly memory: number }
+  readonly conversion: {
+    readonly concurrency: number
+    readonly memory: number
+    readonly presets: readonly Preset[]
+  }
   readonly operations: Values<typeof operationsSettings>
 }
 
@@ -58,7 +65,7 @@ export interface Config {
 export function loadConfig(env: Environment = process.env): Config {
   const { directory } = readSettings(dataSettings, env)
   const { url } = readSettings(databaseSettings, env)
-  const conversion = readSettings(conversionSettings, env)
+  const { presetsFile, ...conversion } = readSettings(conversionSettings, env)
   const config: Config = {
     http: readSettings(httpSettings, env),
     auth: readSettings(authSettings, env),
@@ -68,7 +75,13 @@ export function loadConfig(env: Environment = process.env): Config {
       : { kind: 'sqlite', file: join(directory, 'landfall.db') },
     storage: readSettings(storageSettings, env),
     uploads: readSettings(uploadSettings, env),
-    conversion: { ...conversion, concurrency: conversion.concurrency ?? availableParallelism() },
+    conversion: {
+      ...conversion,
+      concurrency: conversion.concurrency ?? availableParallelism(),
+      presets: presetsFile
+        ? readPresetsFile(conversionSettings.presetsFile.name, presetsFile)
+        : defaultPresets,
+    },
     operations: readSettings(operationsSettings, env),
   }
   checkAuth(config)

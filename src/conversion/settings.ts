@@ -20,4 +20,10 @@ export const conversionSettings = {
       return bytes !== undefined && bytes >= leastMemory ? bytes : undefined
     },
   } satisfies Setting<number>,
+  presetsFile: {
+    name: 'PRESETS_FILE',
+    expected: 'the path of a file with presets',
+    description: 'A JSON file with presets of your own; unset: the default ones.',
+    parse: (raw) => raw,
+  } satisfies Setting<string>,
 }

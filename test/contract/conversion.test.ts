@@ -132,6 +132,7 @@ describe('renditions', () => {
       ['small', 640, 427],
       ['medium', 1280, 854],
       ['large', 2048, 1366],
+      ['large', 2048, 1366],
       ['large-avif', 2048, 1366],
     ])
     for (const rendition of renditions) {
