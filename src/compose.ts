@@ -11,6 +11,7 @@ import { createApp } from './http/app.ts'
 import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
 import { createViews } from './http/views.ts'
 import { convertHandler } from './images/convert-job.ts'
+import { reconvertHandler } from './images/reconvert-job.ts'
 import { imageListener } from './images/upload-listener.ts'
 import { createWorkDirectories } from './images/work-directory.ts'
 import { createHealth } from './operations/health.ts'
@@ -60,7 +61,11 @@ export async function compose(config: Config): Promise<Application> {
   const queue = createLocalQueue({
     database,
     instance,
-    concurrency: { 'image.convert': config.conversion.concurrency },
+    concurrency: {
+      'image.convert': config.conversion.concurrency,
+      // What is new does not wait for what is made anew.
+      'image.reconvert': Math.ceil(config.conversion.concurrency / 2),
+    },
     report: (report) => logReport(logger, report),
   })
   const base: Base = { config, logger, database, storage, queue }
@@ -116,9 +121,9 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
   const converter = createConverter({ ...config.conversion, logger })
   const directories = createWorkDirectories(join(config.dataDirectory, 'tmp'), instance)
   const { presets } = config.conversion
-  queue.handle(
-    convertHandler({ database, storage, queue, converter, presets, directories, logger }),
-  )
+  const images = { database, storage, queue, converter, presets, directories, logger }
+  queue.handle(convertHandler(images))
+  queue.handle(reconvertHandler(images))
   queue.handle(discardHandler(storage))
   queue.handle(removeObjectsHandler(storage))
   return { converter, directories }

@@ -1,5 +1,11 @@
 import type { Preset, RenditionFormat } from './contract.ts'
 
+/**
+ * Counts what the pipeline makes of one and the same preset: to be raised with a change that is worth
+ * making renditions anew for, which are then found to be of an earlier one.
+ */
+export const encoderGeneration = 1
+
 /** What each encoder is told where nobody says otherwise. A PNG is lossless. */
 export const defaultQuality: Readonly<Partial<Record<RenditionFormat, number>>> = {
   webp: 80,

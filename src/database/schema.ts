@@ -102,15 +102,19 @@ export interface RenditionsTable {
   frames: Generated<number>
   /** How often it was made anew, counted from 1. */
   revision: Generated<number>
-  /** Of the preset it was made by; null in those from before it was kept. */
+  /** Of what was asked for; null in those from before it was kept. */
   fingerprint: string | null
 }
 
 /** The objects there are, or may be, for renditions: named before storage is called. */
 export interface RenditionObjectsTable {
   storage_key: string
-  /** The image whose conversion wrote it. Others with the same bytes may use it as well. */
+  /** The image whose conversion writes it. Others with the same bytes may use it as well. */
   image_id: string
+  /** What it is to be; null in those from before that was kept. */
+  preset: string | null
+  format: string | null
+  fingerprint: string | null
 }
 
 export interface JobsTable {

@@ -17,7 +17,8 @@ const renditionSchema = z
     width: pixels,
     height: pixels,
     size: bytes,
-    url: z.string(),
+    frames: z.int().min(1).openapi({ description: '1 for a still.' }),
+    url: z.string().openapi({ description: 'Another one once the rendition was made anew.' }),
   })
   .openapi('Rendition')
 

@@ -12,10 +12,15 @@ export function createViews(base: string) {
   const contentUrl = (id: string) => `${base}/v1/uploads/${id}/content`
 
   const renditionView = ({ id, renditions }: Image, rendition: Rendition) => {
-    const { preset, format, width, height, size } = rendition
+    const { preset, format, width, height, size, frames, revision } = rendition
     const alone = renditions.filter((other) => other.preset === preset).length === 1
-    const url = `${base}/v1/images/${id}/${preset}${alone ? '' : `?format=${format}`}`
-    return { preset, format, width, height, size, url }
+    // What is at a URL stays, so that it can be cached for ever.
+    const query = new URLSearchParams({
+      ...(!alone && { format }),
+      ...(revision > 1 && { v: String(revision) }),
+    }).toString()
+    const url = `${base}/v1/images/${id}/${preset}${query && `?${query}`}`
+    return { preset, format, width, height, size, frames, url }
   }
 
   return {

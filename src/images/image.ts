@@ -45,6 +45,10 @@ export interface Rendition {
   readonly etag: string
   /** 1 for a still. */
   readonly frames: number
+  /** How often it was made anew, counted from 1. */
+  readonly revision: number
+  /** See `Wanted`; undefined in those from before it was kept. */
+  readonly fingerprint: string | undefined
 }
 
 const storedExif = z.record(z.string(), z.unknown())
@@ -70,7 +74,7 @@ export function toImage(row: ImageRow, renditions: readonly RenditionRow[]): Ima
   }
 }
 
-function toRendition(row: RenditionRow): Rendition {
+export function toRendition(row: RenditionRow): Rendition {
   return {
     preset: row.preset,
     format: row.format,
@@ -81,5 +85,7 @@ function toRendition(row: RenditionRow): Rendition {
     key: row.storage_key,
     etag: row.etag,
     frames: row.frames,
+    revision: row.revision,
+    fingerprint: row.fingerprint ?? undefined,
   }
 }

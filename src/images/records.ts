@@ -3,6 +3,7 @@ import type { Queries, Transaction } from '../database/database.ts'
 import type { ImageRow, ImageState, RenditionRow, Schema } from '../database/schema.ts'
 import type { Upload } from '../uploads/upload.ts'
 import { type Image, type Rendition, toImage } from './image.ts'
+import { insertRenditions } from './rendition-records.ts'
 
 /** What the bytes of an original say. */
 export interface Original {
@@ -85,51 +86,57 @@ async function withRenditions(queries: Queries, images: readonly ImageRow[]): Pr
     )
     .orderBy('width')
     .orderBy('preset')
+    .orderBy('format')
     .execute()
   const byImage = Map.groupBy(renditions, (rendition: RenditionRow) => rendition.image_id)
   return images.map((image) => toImage(image, byImage.get(image.id) ?? []))
 }
 
+/** What is known of an image once it is ready. */
+export type Found = Pick<ImageRow, (typeof foundColumns)[number]>
+
+export const foundColumns = [
+  'content_type',
+  'sha256',
+  'format',
+  'width',
+  'height',
+  'thumbhash',
+  'color',
+  'exif',
+] as const
+
+export function foundBy(original: Original, result: Omit<ConversionResult, 'renditions'>): Found {
+  return {
+    content_type: original.contentType ?? null,
+    sha256: original.sha256,
+    format: result.format,
+    width: result.width,
+    height: result.height,
+    thumbhash: result.thumbhash,
+    color: result.color,
+    exif: result.exif ? JSON.stringify(result.exif) : null,
+  }
+}
+
 /**
- * `processing → ready`, with everything the conversion found out. Returns false when the image is
+ * `processing → ready`, with its renditions, whose objects are locked. Returns false when the image is
  * gone or settled already.
  */
 export async function markReady(
   trx: Transaction<Schema>,
   id: string,
-  original: Original,
-  result: ConversionResult,
+  found: Found,
   renditions: readonly Rendition[],
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('images')
-    .set({
-      state: 'ready',
-      content_type: original.contentType ?? null,
-      sha256: original.sha256,
-      format: result.format,
-      width: result.width,
-      height: result.height,
-      thumbhash: result.thumbhash,
-      color: result.color,
-      exif: result.exif ? JSON.stringify(result.exif) : null,
-      finished_at: Date.now(),
-    })
+    .set({ state: 'ready', ...found, finished_at: Date.now() })
     .where('id', '=', id)
     .where('state', '=', 'processing')
     .executeTakeFirst()
   if (numUpdatedRows !== 1n) return false
-  await trx
-    .insertInto('renditions')
-    .values(
-      renditions.map(({ key, contentType, ...rest }) => ({
-        image_id: id,
-        storage_key: key,
-        content_type: contentType,
-        ...rest,
-      })),
-    )
-    .execute()
+  await insertRenditions(trx, id, renditions)
   return true
 }
 
@@ -158,12 +165,21 @@ function failureColumns({ code, message }: Failure) {
   return { error_code: code, error_message: message, finished_at: Date.now() }
 }
 
-/** The storage keys of an image's renditions. */
-export async function renditionKeys(queries: Queries, imageId: string): Promise<string[]> {
-  const rows = await queries
-    .selectFrom('renditions')
-    .select('storage_key')
-    .where('image_id', '=', imageId)
-    .execute()
-  return rows.map((row) => row.storage_key)
+/**
+ * `failed → processing`, for one that failed by this. Returns false when it is gone, or in any other
+ * way not so.
+ */
+export async function markUnfailed(
+  trx: Transaction<Schema>,
+  id: string,
+  code: string,
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('images')
+    .set({ state: 'processing', error_code: null, error_message: null, finished_at: null })
+    .where('id', '=', id)
+    .where('state', '=', 'failed')
+    .where('error_code', '=', code)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }

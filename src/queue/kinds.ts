@@ -5,6 +5,8 @@ import type { RetryPolicy } from './retry-policy.ts'
 export const jobPayloads = {
   /** Make an image's renditions. */
   'image.convert': z.object({ imageId: z.string() }),
+  /** Make the renditions of one preset anew. */
+  'image.reconvert': z.object({ imageId: z.string(), preset: z.string() }),
   /** Remove what storage holds for an upload that has no record any more. */
   'upload.discard': z.object({
     id: z.string(),
@@ -22,6 +24,7 @@ export type JobPayloads = { [K in JobKind]: z.infer<(typeof jobPayloads)[K]> }
 /** How each kind is retried; its `maxAttempts` is written into a job when it is added. */
 export const retryPolicies: Record<JobKind, RetryPolicy> = {
   'image.convert': { baseMs: 1_000, maxMs: 60_000, maxAttempts: 8 },
+  'image.reconvert': { baseMs: 1_000, maxMs: 60_000, maxAttempts: 8 },
   // Nobody waits for it, and giving up leaves bytes behind for good.
   'upload.discard': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },
   'storage.remove': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },

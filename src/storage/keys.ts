@@ -32,7 +32,7 @@ export function stagedKeys(uploadId: string, token: string, first: number, end: 
   return Array.from({ length: end - first }, (_, each) => `${name}-${first + each}`)
 }
 
-/** A rendition. Deterministic: converting twice overwrites, and leaves nothing else behind. */
-export function renditionKey(imageId: string, preset: string, format: string): string {
-  return `images/${imageId}/${preset}.${format}`
+/** A rendition. The name is used once: an object is never another one than it was. */
+export function renditionKey(imageId: string, name: string, format: string): string {
+  return `images/${imageId}/${name}.${format}`
 }

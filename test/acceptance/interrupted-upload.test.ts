@@ -10,6 +10,7 @@ const presets: readonly (readonly [preset: string, format: string, box: number])
   ['thumb', 'webp', 320],
   ['small', 'webp', 640],
   ['medium', 'webp', 1280],
+  ['large', 'avif', 2048],
   ['large', 'webp', 2048],
   ['large-avif', 'avif', 2048],
 ]

@@ -79,13 +79,6 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
     expect(await recordsOf(database, id)).toMatchObject({ images: 0, events: 1 })
   })
 
-  it('takes renditions of a conversion that has not come to its end, too', async () => {
-    const id = await stored()
-    await core().remove(id)
-    const removal = (await jobsOf(test.database)).find(({ kind }) => kind === 'storage.remove')
-    expect(removal?.payload).toMatchObject({ keys: expect.objectContaining({ length: 5 }) })
-  })
-
   it.each(['receiving', 'assembling', 'failed', 'expired'] as const)(
     'works for one that is %s, with its parts, and tells storage of its multipart upload',
     async (state) => {

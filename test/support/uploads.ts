@@ -1,3 +1,4 @@
+import type { Preset } from '../../src/conversion/contract.ts'
 import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
@@ -88,6 +89,7 @@ export interface CoreOptions {
   readonly database: Database
   readonly storage: Storage
   readonly listener?: UploadListener
+  readonly presets?: readonly Preset[]
   readonly leases?: Leases
   readonly expiresIn?: number
   readonly maxSize?: number
@@ -103,10 +105,11 @@ export function uploadCore({
   maxSize = 2 ** 43,
   onReady = () => {},
   leases = leasesOf(database),
+  presets = defaultPresets,
   ...given
 }: CoreOptions) {
   const queue = idleQueue()
-  const listener = given.listener ?? imageListener(queue, defaultPresets)
+  const listener = given.listener ?? imageListener(queue, presets)
   const finish = createFinish({ database, storage, queue, listener, maxSize, onReady })
   return {
     queue,
@@ -175,11 +178,12 @@ const insert: JobQueue['enqueue'] = async (trx, kind, payload, options: EnqueueO
       dedupe_key: options.dedupeKey ?? null,
       state: 'queued',
       max_attempts: 1,
-      run_at: 0,
+      run_at: options.runAt ?? 0,
       attempts: 0,
-      priority: 0,
+      priority: options.priority ?? 0,
       created_at: 0,
     })
+    .onConflict((conflict) => conflict.doNothing())
     .execute()
 }
 

@@ -27,6 +27,9 @@ async function createObjects(db: Kysely<never>): Promise<void> {
     .createTable('rendition_objects')
     .addColumn('storage_key', 'text', (column) => column.primaryKey())
     .addColumn('image_id', 'text', (column) => column.notNull())
+    .addColumn('preset', 'text')
+    .addColumn('format', 'text')
+    .addColumn('fingerprint', 'text')
     .execute()
   await db.schema
     .createIndex('rendition_objects_by_image')
@@ -35,4 +38,10 @@ async function createObjects(db: Kysely<never>): Promise<void> {
     .execute()
   await sql`insert into rendition_objects (storage_key, image_id)
     select storage_key, image_id from renditions`.execute(db)
+  // Where a conversion that is under way may be writing: it names them nowhere.
+  for (const name of ['thumb.webp', 'small.webp', 'medium.webp', 'large.webp', 'large-avif.avif']) {
+    await sql`insert into rendition_objects (storage_key, image_id)
+      select 'images/' || id || '/' || ${sql.lit(name)}, id from images
+      where state = 'processing'`.execute(db)
+  }
 }
