@@ -3,14 +3,16 @@ import { formatBytes } from '../support/text.ts'
 const barWidth = 32
 const plainStep = 0.1
 
-/** Shows how an upload gets on: a bar that moves on a terminal, lines elsewhere. */
+/** Shows how something gets on: a bar that moves on a terminal, lines elsewhere. */
 export class Progress {
   readonly #total: number
+  readonly #format: (amount: number) => string
   readonly #terminal = process.stdout.isTTY
   #shown = 0
 
-  constructor(total: number) {
+  constructor(total: number, format: (amount: number) => string = formatBytes) {
     this.#total = total
+    this.#format = format
   }
 
   update(sent: number): void {
@@ -39,6 +41,6 @@ export class Progress {
     const filled = Math.round(share * barWidth)
     const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
     const percent = `${Math.floor(share * 100)}`.padStart(3)
-    return `  ${bar} ${percent} %  ${formatBytes(sent)} of ${formatBytes(this.#total)}`
+    return `  ${bar} ${percent} %  ${this.#format(sent)} of ${this.#format(this.#total)}`
   }
 }

@@ -45,6 +45,11 @@ describe('a wrong setting stops the start with one line that names it', () => {
       { S3_ENDPOINT: 'http://127.0.0.1:9' },
       /S3_ENDPOINT=.*S3_BUCKET/,
     ],
+    [
+      'a file of presets that is not there',
+      { PRESETS_FILE: '/nowhere/presets.json' },
+      /^landfall: PRESETS_FILE=\/nowhere\/presets.json: expected a file that can be read/,
+    ],
   ])('%s', async (_name, env, line) => {
     expect(await refusal(env)).toMatch(line)
   })

@@ -8,6 +8,8 @@ import { startS3 } from './s3.ts'
 
 export interface Deployment extends AsyncDisposable {
   readonly dataDir: string
+  /** What a process needs in its environment to use the same database and storage. */
+  readonly env: Readonly<Record<string, string>>
   /** The keys of all objects in storage, also of unfinished ones, sorted. */
   storedKeys(): Promise<string[]>
   /** Starts the program; again and again on the same data, if need be, and with more settings. */
@@ -44,6 +46,7 @@ async function deploy(
     const env = { ...s3?.env, ...database.environment }
     return {
       dataDir,
+      env,
       storedKeys: () => s3?.listKeys() ?? filesUnder(join(dataDir, 'objects')),
       start: async (settings) =>
         resources.use(await startProgram({ env: { ...env, ...settings }, dataDir })),

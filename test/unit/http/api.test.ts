@@ -139,6 +139,25 @@ describe.each(databaseTargets)('the API on $name', (target) => {
     expect((await app.request(`/v1/images/${id}/large?format=png`)).status).toBe(404)
   })
 
+  it('gives a rendition that was made anew another URL, which is answered as well', async () => {
+    const id = await readyImage()
+    const given = { revision: 3, frames: 7 }
+    await renditionOf(test.database, disk.storage, id, 'thumb', 'webp', given)
+    await renditionOf(test.database, disk.storage, id, 'large', 'avif', given)
+    await renditionOf(test.database, disk.storage, id, 'large', 'webp', given)
+    const { renditions } = imageSchema.parse(await (await app.request(`/v1/images/${id}`)).json())
+    expect(renditions.map(({ url, frames }) => [url, frames]).toSorted()).toEqual([
+      [`/v1/images/${id}/large?format=avif&v=3`, 7],
+      [`/v1/images/${id}/large?format=webp&v=3`, 7],
+      [`/v1/images/${id}/thumb?v=3`, 7],
+    ])
+    for (const { url, format } of renditions) {
+      const response = await app.request(url)
+      expect(response.headers.get('Content-Type')).toBe(`image/${format}`)
+      await response.body?.cancel()
+    }
+  })
+
   it('deletes an image once, and it is gone', async () => {
     const id = await readyImage()
     expect((await app.request(`/v1/images/${id}`, { method: 'DELETE' })).status).toBe(204)
