@@ -15,10 +15,11 @@ export class Turns {
    * @throws what `signal` is aborted with while it waits.
    */
   async run<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const wait = AbortSignal.any([signal, AbortSignal.timeout(this.#mostMs)])
+    let wait: AbortSignal | undefined
     for (;;) {
       const before = this.#running.get(name)
       if (before === undefined) return this.#alone(name, work)
+      wait ??= AbortSignal.any([signal, AbortSignal.timeout(this.#mostMs)])
       await either(before, wait)
       signal.throwIfAborted()
       if (wait.aborted) return work()

@@ -84,6 +84,39 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
     expect(await findUpload(database.queries, 'receiving')).toMatchObject({ state: 'assembling' })
   })
 
+  it('names the objects of renditions, and those that a conversion may be writing', async () => {
+    for (const [id, state] of [
+      ['stored', 'ready'],
+      ['receiving', 'processing'],
+    ] as const) {
+      await sql`insert into images (id, owner, state, size, created_at)
+        values (${id}, 'local', ${state}, 1, 1)`.execute(database.queries)
+    }
+    await sql`insert into renditions
+      (image_id, preset, format, content_type, width, height, size, storage_key, etag)
+      values ('stored', 'a', 'webp', 'image/webp', 1, 1, 1, 'the/key', 'e')`.execute(
+      database.queries,
+    )
+    await migrate(database)
+    const objects = await database.queries
+      .selectFrom('rendition_objects')
+      .select(['image_id', 'storage_key'])
+      .orderBy('storage_key')
+      .execute()
+    const named = (file: string) => ({
+      image_id: 'receiving',
+      storage_key: `images/receiving/${file}`,
+    })
+    const files = ['large-avif.avif', 'large.webp', 'medium.webp', 'small.webp', 'thumb.webp']
+    expect(objects).toEqual(
+      expect.arrayContaining([{ image_id: 'stored', storage_key: 'the/key' }, ...files.map(named)]),
+    )
+    expect(objects).toHaveLength(6)
+    const { rows: known } = await sql<object>`select frames, revision, fingerprint
+      from renditions`.execute(database.queries)
+    expect(known).toEqual([{ frames: 1, revision: 1, fingerprint: null }])
+  })
+
   it('lets the reconciler find what was assembling', async () => {
     await migrate(database)
     const found = await assemblingQuery(database.queries, Date.now(), 10).execute()

@@ -167,6 +167,8 @@ describe.each(setups)('the job that makes renditions anew on $name', ({ target, 
       throw new Error('crashed')
     }
     const crashing = { ...changed, storage: { ...bench.storage, putFile } }
+    const between = { ...crashing, presets: [{ ...box, width: 12 }, other] }
+    await expect(reconvert(id, between)).rejects.toThrow('crashed')
     await expect(reconvert(id, crashing)).rejects.toThrow('crashed')
     expect(await bench.contents(id)).toEqual(isOld())
     await reconvert(id)
