@@ -1,6 +1,8 @@
 export interface BenchOptions {
   /** Bytes of one upload, where the lane leaves the choice. */
   readonly size: number
+  /** How many things, where the lane leaves the choice. */
+  readonly count: number
   /** How often each contestant is measured. */
   readonly rounds: number
   /** The least a call to S3 takes. */
@@ -13,6 +15,8 @@ export interface Lane {
   readonly description: string
   /** Bytes of one upload when nothing else is asked for; undefined where it is not up to the caller. */
   readonly usualSize: number | undefined
+  /** How many when nothing else is asked for; left out where it is not up to the caller. */
+  readonly usualCount?: number
   /** Measures and prints. */
   run(options: BenchOptions): Promise<void>
 }

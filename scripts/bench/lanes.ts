@@ -1,4 +1,6 @@
 import { landfallOnDisk, landfallOnS3, relayOnS3, stockOnDisk, stockOnS3 } from './contestants.ts'
+import { imagesBatch } from './images/batch.ts'
+import { imagesLarge } from './images/large.ts'
 import type { Lane } from './lane.ts'
 import { s3Idle } from './s3-idle.ts'
 import { s3Parts } from './s3-parts.ts'
@@ -40,4 +42,6 @@ export const lanes: readonly Lane[] = [
   s3Idle,
   s3Parts,
   smallUploadsLane('s3-small', onS3),
+  imagesLarge,
+  imagesBatch,
 ]

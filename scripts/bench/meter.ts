@@ -5,6 +5,8 @@ import { readUsage } from './process-usage.ts'
 
 const mebibyte = 1024 * 1024
 
+type MeteredServer = Pick<RunningServer, 'pid'> & Partial<Pick<RunningServer, 's3' | 'settled'>>
+
 /** What some work cost. NaN for what the system does not tell. */
 export interface Metered {
   /** Until the client had its last answer. */
@@ -21,13 +23,13 @@ export interface Metered {
 }
 
 /** Lets a client work and looks at what that takes. */
-export async function meter(server: RunningServer, work: () => Promise<void>): Promise<Metered> {
+export async function meter(server: MeteredServer, work: () => Promise<void>): Promise<Metered> {
   const before = readAll(server)
   const begun = performance.now()
   await work()
   const seconds = (performance.now() - begun) / 1_000
   const answered = readAll(server)
-  await server.settled()
+  await server.settled?.()
   const settled = readUsage(server.pid)
   const cpuSeconds = answered.server.cpuSeconds - before.server.cpuSeconds
   const s3 = answered.s3 - before.s3
@@ -56,7 +58,7 @@ export const busyColumns: readonly Column<Metered>[] = [
   { title: 'others', value: ({ busy }) => busy.others },
 ]
 
-function readAll(server: RunningServer) {
+function readAll(server: MeteredServer) {
   const { user, system } = process.cpuUsage()
   return {
     server: readUsage(server.pid),

@@ -36,7 +36,8 @@ function ticksOf(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + ticksOf(child), own)
 }
 
-function childrenOf(pid: number): number[] {
+/** The processes it started that are still there. @throws when it is gone. */
+export function childrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
       .split(' ')

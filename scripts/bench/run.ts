@@ -1,4 +1,4 @@
-/** `npm run bench [-- lane… --size 512MiB --rounds 3]`: measures Landfall beside others, on loopback. */
+/** `npm run bench [-- lane… --size 512MiB --count 200 --rounds 3]`: measures Landfall beside others, on loopback. */
 import { cpus, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { formatBytes } from '../support/text.ts'
@@ -6,12 +6,12 @@ import type { Lane } from './lane.ts'
 import { lanes } from './lanes.ts'
 
 const usage =
-  'usage: npm run bench [-- lane… --size 512MiB --rounds 3 --s3-latency 0 (milliseconds a call)]'
+  'usage: npm run bench [-- lane… --size 512MiB --count 200 --rounds 3 --s3-latency 0 (milliseconds a call)]'
 
 // Leaving through `exit` takes the servers and their files along.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-const { chosen, size, rounds, s3LatencyMs } = readArguments()
+const { chosen, size, count, rounds, s3LatencyMs } = readArguments()
 
 const [cpu] = cpus()
 console.log(
@@ -19,13 +19,15 @@ console.log(
 )
 for (const lane of chosen) {
   const laneSize = lane.usualSize && (size ?? lane.usualSize)
+  const laneCount = lane.usualCount && (count ?? lane.usualCount)
   const conditions = [
     laneSize && formatBytes(laneSize),
+    laneCount && `count: ${laneCount}`,
     `rounds: ${rounds}`,
     s3LatencyMs > 0 && `${s3LatencyMs} ms a call to S3`,
   ]
   console.log(`\n${lane.name}: ${lane.description}, ${conditions.filter(Boolean).join(', ')}`)
-  await lane.run({ size: laneSize ?? 0, rounds, s3LatencyMs })
+  await lane.run({ size: laneSize ?? 0, count: laneCount ?? 0, rounds, s3LatencyMs })
 }
 
 function readArguments() {
@@ -34,6 +36,7 @@ function readArguments() {
       allowPositionals: true,
       options: {
         size: { type: 'string' },
+        count: { type: 'string' },
         rounds: { type: 'string', default: '3' },
         's3-latency': { type: 'string', default: '0' },
       },
@@ -41,6 +44,7 @@ function readArguments() {
     return {
       chosen: positionals.length > 0 ? positionals.map(laneNamed) : lanes,
       size: values.size === undefined ? undefined : parseMebibytes(values.size),
+      count: values.count === undefined ? undefined : parseCount(values.count),
       rounds: parseRounds(values.rounds),
       s3LatencyMs: parseLatency(values['s3-latency']),
     }
@@ -54,6 +58,11 @@ function readArguments() {
 function parseRounds(text: string): number {
   if (/^[1-9]\d?$/.test(text)) return Number(text)
   throw new Error(`--rounds ${text}: expected a number from 1 to 99`)
+}
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
+  throw new Error(`--count ${text}: expected a number from 1 to 9999999`)
 }
 
 function parseLatency(text: string): number {

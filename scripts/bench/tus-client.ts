@@ -47,8 +47,8 @@ export async function appendTo(url: string, offset: number, bytes: Buffer): Prom
   expectStatus(response, 204)
 }
 
-/** A whole upload in the request that creates it. */
-export async function uploadAtOnce(filesUrl: string, bytes: Buffer): Promise<void> {
+/** A whole upload in the request that creates it. Returns its URL. */
+export async function uploadAtOnce(filesUrl: string, bytes: Buffer): Promise<string> {
   const response = await send(filesUrl, 'POST', bytes, {
     'Upload-Length': bytes.length,
     'Upload-Metadata': metadata,
@@ -59,6 +59,7 @@ export async function uploadAtOnce(filesUrl: string, bytes: Buffer): Promise<voi
   if (response.headers['upload-offset'] !== String(bytes.length)) {
     throw new Error(`expected all bytes to be taken, not ${response.headers['upload-offset']}`)
   }
+  return new URL(response.headers.location ?? '', filesUrl).href
 }
 
 /** Asks where an upload stands. */
