@@ -2,6 +2,7 @@ import { landfallOnDisk, landfallOnS3, relayOnS3, stockOnDisk, stockOnS3 } from 
 import { imagesBatch } from './images/batch.ts'
 import { imagesLarge } from './images/large.ts'
 import type { Lane } from './lane.ts'
+import { queueEmpty } from './queue/empty-jobs.ts'
 import { s3Idle } from './s3-idle.ts'
 import { s3Parts } from './s3-parts.ts'
 import { smallUploadsLane } from './small-uploads.ts'
@@ -44,4 +45,5 @@ export const lanes: readonly Lane[] = [
   smallUploadsLane('s3-small', onS3),
   imagesLarge,
   imagesBatch,
+  queueEmpty,
 ]
