@@ -19,7 +19,7 @@ import { createInstance, type Instance } from './operations/instance.ts'
 import { createLogger, type Logger } from './operations/logger.ts'
 import { shutDown } from './operations/shutdown.ts'
 import type { JobQueue } from './queue/contract.ts'
-import { createLocalQueue } from './queue/local/local-queue.ts'
+import { createQueue } from './queue/create-queue.ts'
 import { logReport } from './queue/log-report.ts'
 import type { Storage } from './storage/contract.ts'
 import { createDiskStorage } from './storage/disk/disk-storage.ts'
@@ -58,7 +58,7 @@ export async function compose(config: Config): Promise<Application> {
     logger.warn({ err: error }, 'a database connection broke'),
   )
   const storage = await openStorage(config)
-  const queue = createLocalQueue({
+  const queue = await createQueue({
     database,
     instance,
     concurrency: {
@@ -80,6 +80,7 @@ export async function compose(config: Config): Promise<Application> {
       await storage.check()
       await database.check()
       await migrate(database)
+      await queue.prepare()
       await directories.sweep()
       await uploads.leases.start()
       // Before any work is taken on: a port in use is found out without having begun anything.

@@ -28,6 +28,8 @@ const tables: Readonly<Record<string, string>> = {
   renditions: 'true',
   jobs: `state in ('queued', 'active', 'dead')`,
 }
+/** The jobs of PostgreSQL are pg-boss's. */
+const postgresTables = { ...tables, 'landfall_queue.job': `state <> 'completed'` }
 
 export function openDatabase(kind: 'sqlite' | 'postgres', dataDir: string) {
   return kind === 'sqlite' ? openSqlite(dataDir) : openPostgres()
@@ -42,7 +44,7 @@ function openSqlite(dataDir: string): TortureDatabase {
       database.close()
     }
   }
-  return { env: {}, ...looksInto(rows), [Symbol.asyncDispose]: async () => {} }
+  return { env: {}, ...looksInto(rows, tables), [Symbol.asyncDispose]: async () => {} }
 }
 
 async function openPostgres(): Promise<TortureDatabase> {
@@ -59,18 +61,21 @@ async function openPostgres(): Promise<TortureDatabase> {
   }
   return {
     env: { DATABASE_URL: url },
-    ...looksInto(rows),
+    ...looksInto(rows, postgresTables),
     [Symbol.asyncDispose]: () => service.stop(),
   }
 }
 
 type Looks = Pick<TortureDatabase, 'leftovers' | 'uploads'>
 
-function looksInto(rowsOf: (sql: string) => Promise<unknown[]>): Looks {
+function looksInto(
+  rowsOf: (sql: string) => Promise<unknown[]>,
+  counted: Readonly<Record<string, string>>,
+): Looks {
   return {
     async leftovers() {
       const counts = new Map<string, number>()
-      for (const [table, condition] of Object.entries(tables)) {
+      for (const [table, condition] of Object.entries(counted)) {
         const sql = `select count(*) as count from ${table} where ${condition}`
         const [row] = (await rowsOf(sql)) as { count: number | string }[]
         const rows = Number(row?.count)

@@ -117,6 +117,7 @@ export interface RenditionObjectsTable {
   fingerprint: string | null
 }
 
+/** The jobs of SQLite; with PostgreSQL they are pg-boss's, but for those of an older release. */
 export interface JobsTable {
   id: string
   kind: string
@@ -130,10 +131,14 @@ export interface JobsTable {
   /** How often the process that ran it went away. */
   losses: Generated<number>
   run_at: number
+  /** The process that has the job, or had it last, and since when. */
   lease_holder: string | null
+  started_at: number | null
   lease_token: string | null
   lease_until: number | null
   last_error: string | null
+  /** How earlier attempts ended, as JSON. */
+  tries: string | null
   created_at: number
   finished_at: number | null
 }

@@ -46,6 +46,15 @@ export interface JobHandler<K extends JobKind> {
  * permanent failure or the last attempt.
  */
 export interface JobQueue {
+  /** What an operator does with jobs; to be used after `prepare`. */
+  readonly administration: JobAdministration
+  /**
+   * Makes the place where jobs are kept ready, which is to be done before anything else: the schema
+   * of the engine, and what an older release left elsewhere. Safe when several processes do it at
+   * the same time, and when it was done before; `stop` ends what it began.
+   * @throws AppError `migration-failed`, `database-unavailable`.
+   */
+  prepare(): Promise<void>
   /** Adds a job as part of the caller's transaction: it exists if and only if that commits. */
   enqueue<K extends JobKind>(
     trx: Transaction<Schema>,
@@ -99,7 +108,7 @@ export interface JobTry {
   /** The process that had the job. */
   readonly holder: string
   /**
-   * How it ended: `failed` counts as an attempt; `postponed` (something outside of it is away),
+   * How it ended. `failed` counts as an attempt; `postponed` (something outside of it is away),
    * `returned` (the program stopped) and `lost` (the process went away) do not.
    */
   readonly outcome: 'done' | 'failed' | 'postponed' | 'returned' | 'lost' | undefined
@@ -130,14 +139,18 @@ export interface JobAdministration {
     filter: JobFilter,
     page: { limit: number; before?: string | undefined },
   ): Promise<JobRecord[]>
-  /** A job with all of its tries, the oldest first. */
+  /** A job with its tries, the oldest first; of very many, the first 5 and the last 20. */
   find(id: string): Promise<(JobRecord & { readonly tries: readonly JobTry[] }) | undefined>
   /**
    * Queues a dead job again with all its attempts anew; its tries are kept.
-   * @throws AppError `job-not-found` (404), `job-not-dead` (409).
+   * @throws AppError `job-not-found` (404), `job-not-dead` (409), `job-duplicate` (409) when another
+   *   unfinished job has its dedupe key; the dead one stays.
    */
   retry(id: string): Promise<void>
-  /** The same for all dead jobs of a kind. Returns how many are queued again. */
+  /**
+   * The same for all dead jobs of a kind, some at a time. Returns how many are queued again; one for
+   * which that does not work is reported and stays dead.
+   */
   retryAll(kind: string): Promise<number>
   /**
    * Forgets a job, after `onDead` if it had not come to its end.

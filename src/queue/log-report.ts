@@ -1,5 +1,5 @@
 import type { Logger } from '../operations/logger.ts'
-import type { QueueReport } from './local/reports.ts'
+import type { QueueReport } from './worker/reports.ts'
 
 /** Writes what happens in the queue into the log. */
 export function logReport(logger: Logger, report: QueueReport): void {

@@ -40,6 +40,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
       '0003-unsettled-parts',
       '0004-protocols',
       '0005-renditions',
+      '0006-job-tries',
     ])
     expect(await migrate(database)).toEqual([])
     expect(await rows(database)).toEqual(before.map((row) => expect.objectContaining(row)))

@@ -1,10 +1,9 @@
-import type { KyselyPlugin } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/database.ts'
 import type { JobQueue } from '../../src/queue/contract.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { QueueBench } from '../support/queues.ts'
-import { countStatements } from '../support/statements.ts'
+import { countStatements, isClaim, tapStatements } from '../support/statements.ts'
 import { waitFor } from '../support/wait.ts'
 
 const soon = { intervalMs: 1 }
@@ -19,7 +18,7 @@ describe.each(databaseTargets)('a queue that found nothing on $name', (target) =
 
   beforeEach(async () => {
     opened = await target.create()
-    bench = new QueueBench(opened.database)
+    bench = await QueueBench.open(opened.database)
     counted = countStatements(opened.database)
   })
   afterEach(async () => {
@@ -41,7 +40,7 @@ describe.each(databaseTargets)('a queue that found nothing on $name', (target) =
     options: { pollMs?: number; database?: Database; concurrency?: number } = {},
   ): Promise<JobQueue> {
     const { concurrency = 2, ...others } = options
-    const queue = bench.create({
+    const queue = await bench.create({
       ...notByItself,
       database: counted.database,
       concurrency: { 'image.convert': concurrency },
@@ -130,13 +129,13 @@ describe.each(databaseTargets)('a queue that found nothing on $name', (target) =
     )
     await addAndWake(queue, 'first')
     await done(1)
-    const another = bench.create()
+    const another = await bench.create()
     await bench.addImage(another, 'of another')
     await done(2)
     await bench.addImage(another, 'again')
     await waitFor(() => bench.reportsOf('retry').length === 1, soon)
     fails = false
-    bench.clock.advance(bench.reportsOf('retry')[0]?.delayMs ?? 0)
+    await bench.clock.advance(bench.reportsOf('retry')[0]?.delayMs ?? 0)
     await done(3)
     expect(ran).toEqual(['first', 'of another', 'again', 'again'])
   })
@@ -154,9 +153,6 @@ describe.each(databaseTargets)('a queue that found nothing on $name', (target) =
   })
 })
 
-const isClaim = (statement: string) =>
-  /^update "jobs" set "state" = .*"attempts" \+/.test(statement)
-
 interface HeldResult {
   readonly release: () => void
   readonly fail: (error: Error) => void
@@ -167,23 +163,14 @@ function holdResults(database: Database, isHeld: (statement: string) => boolean)
   const held: HeldResult[] = []
   let passing = false
   let taken = 0
-  const compiled = new WeakMap<object, string>()
-  const executor = database.queries.getExecutor()
-  const holder: KyselyPlugin = {
-    transformQuery({ node, queryId }) {
-      compiled.set(queryId, executor.compileQuery(node, queryId).sql)
-      return node
-    },
-    async transformResult({ queryId, result }) {
-      if (passing || !isHeld(compiled.get(queryId) ?? '')) return result
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      held.push({ release: resolve, fail: reject })
-      await promise
-      return result
-    },
-  }
+  const tapped = tapStatements(database, async (statement) => {
+    if (passing || !isHeld(statement)) return
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    held.push({ release: resolve, fail: reject })
+    await promise
+  })
   return {
-    database: { ...database, queries: database.queries.withPlugin(holder) },
+    database: tapped,
     /** The next result that is kept, once there is one. */
     next: () => waitFor(() => held[taken], soon).finally(() => (taken += 1)),
     /** From now on nothing is kept; what was stays so. */

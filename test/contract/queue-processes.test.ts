@@ -1,6 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrate.ts'
+import { createInstance } from '../../src/operations/instance.ts'
+import { createQueue } from '../../src/queue/create-queue.ts'
 import { Child } from '../support/child.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { QueueBench } from '../support/queues.ts'
@@ -11,27 +15,33 @@ const workerFile = resolve(import.meta.dirname, '../support/queue-worker.ts')
 describe.each(databaseTargets)('processes that share a queue on $name', (target) => {
   let opened: TestDatabase
   let bench: QueueBench
-  let begunFile: string
+  let file: string
 
   beforeEach(async () => {
     opened = await target.create()
     bench = new QueueBench(opened.database)
-    begunFile = join(opened.fresh.directory, 'begun')
+    file = join(opened.fresh.directory, 'runs')
   })
-  afterEach(() => opened.cleanup())
+  afterEach(async () => {
+    await bench.stop()
+    await opened.cleanup()
+  })
 
-  const startWorker = (...mode: 'hang'[]) =>
+  const startWorker = (takes: number | 'hang' = 0) =>
     new Child({
-      args: [workerFile, JSON.stringify(opened.fresh.target), begunFile, ...mode],
+      args: [workerFile, JSON.stringify(opened.fresh.target), file, String(takes)],
       env: {},
     })
 
-  const begun = () =>
-    existsSync(begunFile) ? readFileSync(begunFile, 'utf8').trimEnd().split('\n') : []
+  const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [])
+
+  /** The images that were begun with, or that were done with. */
+  const images = (sign: '+' | '-' | '=') =>
+    lines().flatMap((line) => (line.startsWith(sign) ? [line.slice(1)] : []))
 
   async function addImages(count: number): Promise<string[]> {
     const ids = Array.from({ length: count }, (_, i) => `image ${i}`)
-    const queue = bench.create()
+    const queue = await bench.create()
     await opened.database.transaction(async (trx) => {
       for (const imageId of ids) await queue.enqueue(trx, 'image.convert', { imageId })
     })
@@ -51,7 +61,7 @@ describe.each(databaseTargets)('processes that share a queue on $name', (target)
     await using one = startWorker()
     await using two = startWorker()
     await finished()
-    expect(begun().toSorted()).toEqual(ids.toSorted())
+    expect(images('+').toSorted()).toEqual(ids.toSorted())
     const exits = await Promise.all([one.stop(), two.stop()])
     expect(exits).toEqual([
       { code: 0, signal: null },
@@ -63,7 +73,7 @@ describe.each(databaseTargets)('processes that share a queue on $name', (target)
     await addImages(20)
     for (let round = 1; round <= 2; round++) {
       await using hanging = startWorker('hang')
-      await waitFor(() => begun().length === 2 * round)
+      await waitFor(() => images('+').length === 2 * round)
       await hanging.kill('SIGKILL')
     }
     expect(await attempts()).toBe(4)
@@ -74,4 +84,52 @@ describe.each(databaseTargets)('processes that share a queue on $name', (target)
     expect(await worker.stop()).toEqual({ code: 0, signal: null })
     expect(worker.stderr).toBe('')
   })
+
+  it('finish every job when one of them is killed in the middle of 200', async () => {
+    const ids = await addImages(200)
+    await using killed = startWorker(5)
+    await using other = startWorker(5)
+    await waitFor(() => images('-').length >= 40, { intervalMs: 5 })
+    await killed.kill('SIGKILL')
+    await using restarted = startWorker(5)
+    await finished()
+    await Promise.all([other.stop(), restarted.stop()])
+    expect(new Set(images('-'))).toEqual(new Set(ids))
+    // What ran again is what the one that was killed had begun with, or had not yet written down.
+    expect(images('+').length - ids.length).toBeLessThanOrEqual(2)
+    expect(images('-').length - ids.length).toBeLessThanOrEqual(2)
+    expect(overlaps(lines())).toEqual([])
+  })
+
+  it('make the place for jobs ready at the same time', async () => {
+    const others = await target.fresh()
+    const database = openDatabase(others.target)
+    await migrate(database)
+    const args = [workerFile, JSON.stringify(others.target), file]
+    const workers = Array.from({ length: 4 }, () => new Child({ args, env: {} }))
+    const queue = await createQueue({ database, instance: createInstance() })
+    await queue.prepare()
+    await database.transaction((trx) => queue.enqueue(trx, 'image.convert', { imageId: 'one' }))
+    await waitFor(() => images('-').length === 1 && images('=').length === 4)
+    const exits = await Promise.all(workers.map((worker) => worker.stop()))
+    expect(workers.map(({ stderr }) => stderr).join('')).toBe('')
+    expect(exits.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+    await queue.stop(0)
+    await database.close()
+    await others.remove()
+  })
 })
+
+/** Images that two processes were at work on at the same time, both of which came to their end. */
+function overlaps(lines: readonly string[]): string[] {
+  const running = new Set<string>()
+  const found: string[] = []
+  lines.forEach((line, index) => {
+    const id = line.slice(1)
+    const endsLater = lines.slice(index).filter((later) => later === `-${id}`).length
+    if (line.startsWith('-')) running.delete(id)
+    else if (running.has(id) && endsLater > 1) found.push(id)
+    else running.add(id)
+  })
+  return found
+}

@@ -1,23 +1,27 @@
 /**
- * A process that works on the queue of a database until SIGTERM. Appends every image id it begins
- * with to a file; with `hang` it never finishes one.
+ * A process that works on the queue of a database until SIGTERM. Appends `+` and the image's id to a
+ * file when it begins with one, and `-` and the id when it is done with it; `=` before all that.
  *
- * Arguments: the database target as JSON, the file, and optionally `hang`.
+ * Arguments: the database target as JSON, the file, and how long a job takes in milliseconds (`hang`:
+ * for ever).
  */
 import { appendFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type DatabaseTarget, openDatabase } from '../../src/database/database.ts'
 import { createInstance } from '../../src/operations/instance.ts'
-import { createLocalQueue } from '../../src/queue/local/local-queue.ts'
+import { createQueue } from '../../src/queue/create-queue.ts'
 import { aborted } from './queues.ts'
 
-const [target = '', begunFile = '', mode] = process.argv.slice(2)
+const [target = '', file = '', takes = '0'] = process.argv.slice(2)
 const database = openDatabase(JSON.parse(target) as DatabaseTarget)
-const queue = createLocalQueue({ database, instance: createInstance(), pollMs: 100 })
+const queue = await createQueue({ database, instance: createInstance(), pollMs: 100 })
 queue.handle({
   kind: 'image.convert',
   async run({ imageId }, { signal }) {
-    appendFileSync(begunFile, `${imageId}\n`)
-    if (mode === 'hang') await aborted(signal)
+    appendFileSync(file, `+${imageId}\n`)
+    if (takes === 'hang') await aborted(signal)
+    else if (takes !== '0') await delay(Number(takes))
+    appendFileSync(file, `-${imageId}\n`)
   },
 })
 
@@ -26,4 +30,6 @@ process.once('SIGTERM', async () => {
   await queue.stop(10_000)
   await database.close()
 })
+await queue.prepare()
+appendFileSync(file, '= is ready\n')
 await queue.start()

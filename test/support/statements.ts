@@ -1,5 +1,43 @@
-import type { KyselyPlugin } from 'kysely'
-import type { Database } from '../../src/database/database.ts'
+import type { CompiledQuery, KyselyPlugin, QueryResult } from 'kysely'
+import type { Database, Queries } from '../../src/database/database.ts'
+
+/**
+ * The same database, whose results of statements outside of transactions pass through `onResult`,
+ * together with the statement: those that Kysely builds and those that it is handed as text.
+ */
+export function tapStatements(
+  database: Database,
+  onResult: (statement: string) => void | Promise<void>,
+): Database {
+  const compiled = new WeakMap<object, string>()
+  const executor = database.queries.getExecutor()
+  const plugin: KyselyPlugin = {
+    // Called for subqueries too, whose results are never seen.
+    transformQuery({ node, queryId }) {
+      compiled.set(queryId, executor.compileQuery(node, queryId).sql)
+      return node
+    },
+    async transformResult({ queryId, result }) {
+      const statement = compiled.get(queryId)
+      if (statement !== undefined) await onResult(statement)
+      return result
+    },
+  }
+  const queries = database.queries.withPlugin(plugin)
+  const executeQuery = async <R>(query: CompiledQuery<R>): Promise<QueryResult<R>> => {
+    const result = await database.queries.executeQuery(query)
+    await onResult(query.sql)
+    return result
+  }
+  const tapped: Queries = new Proxy(queries, {
+    get(target, name) {
+      if (name === 'executeQuery') return executeQuery
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return { ...database, queries: tapped }
+}
 
 /** The same database, with a record of every statement it carried out outside of transactions. */
 export function countStatements(database: Database): {
@@ -7,21 +45,14 @@ export function countStatements(database: Database): {
   readonly statements: readonly string[]
 } {
   const statements: string[] = []
-  const compiled = new WeakMap<object, string>()
-  const executor = database.queries.getExecutor()
-  const recorder: KyselyPlugin = {
-    // Called for subqueries too, whose results are never seen.
-    transformQuery({ node, queryId }) {
-      compiled.set(queryId, executor.compileQuery(node, queryId).sql)
-      return node
-    },
-    async transformResult({ queryId, result }) {
-      statements.push(compiled.get(queryId) ?? '')
-      return result
-    },
-  }
-  return {
-    database: { ...database, queries: database.queries.withPlugin(recorder) },
-    statements,
-  }
+  const counted = tapStatements(database, (statement) => void statements.push(statement))
+  return { database: counted, statements }
+}
+
+/** Whether a statement takes a job from a queue, of whichever engine. */
+export function isClaim(statement: string): boolean {
+  return (
+    /^update "jobs" set "state" = .*"attempts" \+/.test(statement) ||
+    /^with claimed as/.test(statement)
+  )
 }

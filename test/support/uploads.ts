@@ -3,7 +3,7 @@ import { defaultPresets } from '../../src/conversion/presets.ts'
 import type { Database } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
 import { imageListener } from '../../src/images/upload-listener.ts'
-import type { EnqueueOptions, JobQueue } from '../../src/queue/contract.ts'
+import type { EnqueueOptions, JobAdministration, JobQueue } from '../../src/queue/contract.ts'
 import type { Progress, Storage, UploadPosition } from '../../src/storage/contract.ts'
 import { createFinish } from '../../src/uploads/finish.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
@@ -91,6 +91,7 @@ export interface CoreOptions {
   readonly listener?: UploadListener
   readonly presets?: readonly Preset[]
   readonly leases?: Leases
+  readonly queue?: ReturnType<typeof idleQueue>
   readonly expiresIn?: number
   readonly maxSize?: number
   /** See `FinishDependencies`. */
@@ -106,9 +107,9 @@ export function uploadCore({
   onReady = () => {},
   leases = leasesOf(database),
   presets = defaultPresets,
+  queue = idleQueue(),
   ...given
 }: CoreOptions) {
-  const queue = idleQueue()
   const listener = given.listener ?? imageListener(queue, presets)
   const finish = createFinish({ database, storage, queue, listener, maxSize, onReady })
   return {
@@ -161,11 +162,23 @@ export function idleQueue(): JobQueue & { woken: number } {
       queue.woken += 1
     },
     handle: () => {},
+    prepare: async () => {},
+    administration: noAdministration,
     start: async () => {},
     stop: async () => {},
     enqueue: insert,
   }
   return queue
+}
+
+const notThere = () => Promise.reject(new Error('an idle queue is not looked after'))
+const noAdministration: JobAdministration = {
+  list: notThere,
+  find: notThere,
+  retry: notThere,
+  retryAll: notThere,
+  discard: notThere,
+  depth: notThere,
 }
 
 const insert: JobQueue['enqueue'] = async (trx, kind, payload, options: EnqueueOptions = {}) => {

@@ -5,6 +5,7 @@ import { leasesAndExpiry } from './0002-leases-and-expiry.ts'
 import { unsettledParts } from './0003-unsettled-parts.ts'
 import { protocols } from './0004-protocols.ts'
 import { renditions } from './0005-renditions.ts'
+import { jobTries } from './0006-job-tries.ts'
 
 /** Every migration by its name, in the order of the names. Published ones never change. */
 export function migrations(kind: DatabaseTarget['kind']): Record<string, Migration> {
@@ -14,5 +15,6 @@ export function migrations(kind: DatabaseTarget['kind']): Record<string, Migrati
     '0003-unsettled-parts': unsettledParts,
     '0004-protocols': protocols,
     '0005-renditions': renditions,
+    '0006-job-tries': jobTries,
   }
 }

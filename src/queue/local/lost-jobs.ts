@@ -1,33 +1,31 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
-import type { Database } from '../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 import type { JobRow, Schema } from '../../database/schema.ts'
 import type { JobKind } from '../kinds.ts'
-import type { LostJob } from './transitions.ts'
+import { type LostJob, lostJobsBatch } from '../worker/store.ts'
 
-/** No more than this many are found at once. */
-export const lostJobsBatch = 100
 const active = sql.lit('active' as const)
 
-/** Active jobs of these kinds whose lease has run out, the longest silent first; at most a batch. */
+/** See `WorkStore.findExpired`. */
 export function findExpired(
-  database: Database,
+  queries: Queries,
   kinds: readonly JobKind[],
   now: number,
 ): Promise<LostJob[]> {
-  return findActive(database, kinds, (row) => row('lease_until', '<=', now))
+  return findActive(queries, kinds, (row) => row('lease_until', '<=', now))
 }
 
-/** Active jobs of these kinds held by one of `holders`; at most a batch. */
+/** See `WorkStore.findHeldBy`. */
 export function findHeldBy(
-  database: Database,
+  queries: Queries,
   kinds: readonly JobKind[],
   holders: readonly string[],
 ): Promise<LostJob[]> {
-  return findActive(database, kinds, (row) => row('lease_holder', 'in', holders))
+  return findActive(queries, kinds, (row) => row('lease_holder', 'in', holders))
 }
 
-/** Everybody who holds a job. */
-export async function findHolders({ queries }: Database): Promise<string[]> {
+/** See `WorkStore.findHolders`. */
+export async function findHolders(queries: Queries): Promise<string[]> {
   const rows = await queries
     .selectFrom('jobs')
     .select('lease_holder')
@@ -38,7 +36,7 @@ export async function findHolders({ queries }: Database): Promise<string[]> {
 }
 
 async function findActive(
-  { queries }: Database,
+  queries: Queries,
   kinds: readonly JobKind[],
   condition: (row: ExpressionBuilder<Schema, 'jobs'>) => Expression<SqlBool>,
 ): Promise<LostJob[]> {
@@ -66,9 +64,12 @@ function lostJob(row: JobRow, kinds: readonly JobKind[]): LostJob[] {
       attempts: row.attempts,
       maxAttempts: row.max_attempts,
       losses: row.losses,
+      tries: row.tries,
+      // A claim by a release that did not write it down.
+      startedAt: row.started_at ?? row.run_at,
       token: row.lease_token,
-      holder: row.lease_holder,
-      leaseUntil: row.lease_until,
+      holder: row.lease_holder ?? 'unknown',
+      seen: String(row.lease_until),
     },
   ]
 }

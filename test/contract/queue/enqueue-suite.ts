@@ -6,7 +6,7 @@ import { waitFor } from '../../support/wait.ts'
 export function enqueueSuite(bench: () => QueueBench): void {
   it('runs jobs by priority, equal ones oldest first', async () => {
     const ran: string[] = []
-    const queue = bench().create({ concurrency: { 'image.convert': 1 } })
+    const queue = await bench().create({ concurrency: { 'image.convert': 1 } })
     queue.handle({ kind: 'image.convert', run: async ({ imageId }) => void ran.push(imageId) })
     await bench().addImage(queue, 'first')
     await bench().addImage(queue, 'second')
@@ -19,7 +19,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
   })
 
   it('adds no job when the transaction is rolled back', async () => {
-    const queue = bench().create()
+    const queue = await bench().create()
     const work = bench().database.transaction(async (trx) => {
       await queue.enqueue(trx, 'image.convert', { imageId: 'never' })
       throw new Error('no')
@@ -29,7 +29,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
   })
 
   it('drops a job whose key belongs to an unfinished one of its kind', async () => {
-    const queue = bench().create()
+    const queue = await bench().create()
     await bench().addImage(queue, 'one', { dedupeKey: 'key' })
     await bench().addImage(queue, 'two', { dedupeKey: 'key' })
     await bench().addImage(queue, 'three', { dedupeKey: 'other' })
@@ -47,7 +47,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
   })
 
   it('leaves the transaction usable after a job was dropped', async () => {
-    const queue = bench().create()
+    const queue = await bench().create()
     await bench().database.transaction(async (trx) => {
       await queue.enqueue(trx, 'image.convert', { imageId: 'one' }, { dedupeKey: 'key' })
       await queue.enqueue(trx, 'image.convert', { imageId: 'two' }, { dedupeKey: 'key' })
@@ -58,7 +58,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
 
   it('keeps a key while the job runs and frees it when the job is finished', async () => {
     const gate = Promise.withResolvers<void>()
-    const queue = bench().create()
+    const queue = await bench().create()
     queue.handle({ kind: 'image.convert', run: () => gate.promise })
     await queue.start()
     await bench().addImage(queue, 'one', { dedupeKey: 'key' })
@@ -73,23 +73,23 @@ export function enqueueSuite(bench: () => QueueBench): void {
 
   it('does not run a job before its time', async () => {
     const ran: string[] = []
-    const queue = bench().create()
+    const queue = await bench().create()
     queue.handle({ kind: 'image.convert', run: async ({ imageId }) => void ran.push(imageId) })
     await bench().addImage(queue, 'later', { runAt: bench().clock.now() + 1_000, priority: 9 })
     await bench().addImage(queue, 'now')
     await queue.start()
     await waitFor(() => bench().reportsOf('done').length === 1)
-    bench().clock.advance(999)
+    await bench().clock.advance(999)
     await bench().addImage(queue, 'still now')
     await waitFor(() => bench().reportsOf('done').length === 2)
     expect(ran).toEqual(['now', 'still now'])
-    bench().clock.advance(1)
+    await bench().clock.advance(1)
     await bench().finished()
     expect(ran).toEqual(['now', 'still now', 'later'])
   })
 
   it('runs a job added while idle when woken, without waiting for the poll', async () => {
-    const queue = bench().create({ pollMs: 3_600_000 })
+    const queue = await bench().create({ pollMs: 3_600_000 })
     queue.handle({ kind: 'image.convert', run: async () => {} })
     await queue.start()
     await bench().addImage(queue, 'one')
@@ -101,7 +101,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
   })
 
   it('leaves kinds without a handler to others', async () => {
-    const queue = bench().create()
+    const queue = await bench().create()
     queue.handle({ kind: 'storage.remove', run: async () => {} })
     await bench().addImage(queue, 'for others')
     await bench().add(queue, 'storage.remove', { keys: ['a'] })
@@ -116,7 +116,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
 
   it('does not let a slow kind hold up another', async () => {
     const gate = Promise.withResolvers<void>()
-    const queue = bench().create({ concurrency: { 'image.convert': 1, 'storage.remove': 1 } })
+    const queue = await bench().create({ concurrency: { 'image.convert': 1, 'storage.remove': 1 } })
     queue.handle({ kind: 'image.convert', run: () => gate.promise })
     queue.handle({ kind: 'storage.remove', run: async () => {} })
     for (const id of ['a', 'b', 'c']) await bench().addImage(queue, id, { priority: 9 })
@@ -136,7 +136,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
     let most = 0
     let mostClaimed = 0
     const full = Promise.withResolvers<void>()
-    const queue = bench().create({ concurrency: { 'image.convert': 3 } })
+    const queue = await bench().create({ concurrency: { 'image.convert': 3 } })
     queue.handle({
       kind: 'image.convert',
       async run() {
@@ -157,7 +157,7 @@ export function enqueueSuite(bench: () => QueueBench): void {
   it('runs each of many jobs once when two queues share them', async () => {
     const ran: string[] = []
     const count = 300
-    const queues = [bench().create(), bench().create()]
+    const queues = [await bench().create(), await bench().create()]
     for (const queue of queues) {
       queue.handle({ kind: 'image.convert', run: async ({ imageId }) => void ran.push(imageId) })
     }

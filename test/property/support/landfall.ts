@@ -1,15 +1,17 @@
 import type { Database } from '../../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../../src/http/server.ts'
 import { createInstance } from '../../../src/operations/instance.ts'
-import { createLocalQueue } from '../../../src/queue/local/local-queue.ts'
+import type { JobQueue } from '../../../src/queue/contract.ts'
+import { createQueue } from '../../../src/queue/create-queue.ts'
 import { discardHandler, removeObjectsHandler } from '../../../src/uploads/discard.ts'
 import { createReconciler } from '../../../src/uploads/reconcile.ts'
 import { createUploadService } from '../../../src/uploads/service.ts'
 import { testApp } from '../../support/app.ts'
 import { databaseTargets } from '../../support/databases.ts'
 import { leasesOf, silent } from '../../support/leases.ts'
+import { type JobView, jobRows } from '../../support/queue-rows.ts'
 import { backends, type StorageUnderTest } from '../../support/storage.ts'
-import { uploadCore } from '../../support/uploads.ts'
+import { idleQueue, uploadCore } from '../../support/uploads.ts'
 import { waitFor } from '../../support/wait.ts'
 
 /** All combinations of storage and database. */
@@ -25,7 +27,7 @@ export type Place = (typeof places)[number]
 const day = 86_400_000
 /** Leases last as in the program, and are taken over as fast as can be. */
 const times = { lease: 10_000, renew: 3_000, poll: 10, patience: 30_000 }
-const clearing = ['upload.discard', 'storage.remove'] as const
+const clearing: readonly string[] = ['upload.discard', 'storage.remove']
 
 /** The whole of Landfall but for conversions, in this process, with a port of its own. */
 export interface Landfall extends AsyncDisposable {
@@ -51,11 +53,12 @@ export async function startLandfall({ backend, target }: Place): Promise<Landfal
     stack.defer(() => test.cleanup())
     const { database } = test
     const { storage } = under
-    const queue = createLocalQueue({ database, instance: createInstance(), pollMs: 20 })
+    const queue = await createQueue({ database, instance: createInstance(), pollMs: 20 })
+    await queue.prepare()
     for (const handler of [discardHandler(storage), removeObjectsHandler(storage)]) {
       queue.handle<'upload.discard' | 'storage.remove'>(handler)
     }
-    const parts = compose(database, storage)
+    const parts = compose(database, storage, queue)
     const { leases } = parts
     await leases.start()
     stack.defer(() => leases.stop())
@@ -86,8 +89,10 @@ export async function startLandfall({ backend, target }: Place): Promise<Landfal
   }
 }
 
-function compose(database: Database, storage: StorageUnderTest['storage']) {
-  const core = uploadCore({ database, storage, leases: leasesOf(database, { times }) })
+function compose(database: Database, storage: StorageUnderTest['storage'], jobs: JobQueue) {
+  // Jobs are found by the regular look for them.
+  const queue = Object.assign(idleQueue(), { enqueue: jobs.enqueue })
+  const core = uploadCore({ database, storage, queue, leases: leasesOf(database, { times }) })
   const { handle, turnAway } = createUploadService(
     { ...core, database, storage, owner: { id: 'local' }, logger: silent },
     {
@@ -130,9 +135,9 @@ async function reconcile(database: Database, parts: ReturnType<typeof compose>):
   }
 }
 
-async function untilCleared({ queries }: Database): Promise<void> {
-  const jobs = queries.selectFrom('jobs').select('state').where('kind', 'in', clearing)
-  await waitFor(async () => (await jobs.where('state', '!=', 'done').execute()).length === 0, {
+async function untilCleared({ queries, kind }: Database): Promise<void> {
+  const clears = ({ kind, state }: JobView) => clearing.includes(kind) && state !== 'done'
+  await waitFor(async () => !(await jobRows(queries, kind)).some(clears), {
     intervalMs: 5,
     what: 'storage to be cleared',
   })

@@ -1,10 +1,10 @@
-import type { Database } from '../../database/database.ts'
 import type { Instance } from '../../operations/instance.ts'
 import type { QueueReport } from './reports.ts'
+import type { WorkStore } from './store.ts'
 
-/** What all parts of one local queue share. */
+/** What all parts of one queue share. */
 export interface QueueContext {
-  readonly database: Database
+  readonly store: WorkStore
   readonly instance: Instance
   readonly leaseMs: number
   readonly pollMs: number

@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import PQueue from 'p-queue'
 import { Loop } from '../../operations/loop.ts'
 import { runAttempt } from './attempt.ts'
 import type { QueueContext } from './context.ts'
 import type { StoredJobHandler } from './handlers.ts'
+import { afterReturn } from './outcomes.ts'
 import { RunningAttempt } from './running-attempt.ts'
-import { claim, type LeasedJob, refund } from './transitions.ts'
+import type { LeasedJob } from './store.ts'
 
 /**
  * The jobs of one kind in this process: claims as many as may run at once and runs them. Kinds do
@@ -52,26 +52,20 @@ export class Lane {
   }
 
   async #claimWhileFree(): Promise<void> {
-    const { database, instance, leaseMs, now } = this.#context
+    const { store, leaseMs, now } = this.#context
     while (!this.#closed && this.#executor.pending < this.#executor.concurrency) {
       const leaseUntil = now() + leaseMs
-      const job = await claim(database, {
-        kind: this.handler.kind,
-        holder: instance.holder,
-        token: randomUUID(),
-        now: now(),
-        leaseUntil,
-      })
+      const job = await store.claim(this.handler.kind)
       // Told of work meanwhile, the loop comes by again.
       this.#isIdle = !job
       if (!job) return
-      if (this.#closed) await refund(database, job, 'the program stopped')
+      if (this.#closed) await store.requeue(job, afterReturn(job, now()))
       else this.#launch(job, leaseUntil)
     }
   }
 
   #launch(job: LeasedJob, leaseUntil: number): void {
-    const running = new RunningAttempt(this.handler.kind, job, leaseUntil)
+    const running = new RunningAttempt(job, leaseUntil)
     this.running.add(running)
     void this.#executor.add(async () => {
       await runAttempt(running, this.handler, this.#context)

@@ -1,10 +1,8 @@
 import type { QueueContext } from './context.ts'
 import type { RunningAttempt } from './running-attempt.ts'
-import { extendLeases } from './transitions.ts'
 
 /**
- * Extends the leases of all running attempts in one statement and gives up those that turn out to
- * be lost.
+ * Extends the leases of all running attempts and gives up those that turn out to be lost.
  * @throws what the database throws, after giving up those whose lease has run out meanwhile.
  */
 export async function beat(
@@ -15,7 +13,7 @@ export async function beat(
   const leaseUntil = context.now() + context.leaseMs
   try {
     const jobs = running.map(({ job }) => job)
-    const kept = await extendLeases(context.database, jobs, leaseUntil)
+    const kept = await context.store.extend(jobs)
     for (const attempt of running) {
       if (kept.has(attempt.job.token)) attempt.leaseUntil = leaseUntil
       else lose(attempt, context)

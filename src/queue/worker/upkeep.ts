@@ -1,11 +1,10 @@
 import type { JobKind } from '../kinds.ts'
 import type { QueueContext } from './context.ts'
 import type { StoredJobHandler } from './handlers.ts'
-import { findExpired, findHeldBy, findHolders, lostJobsBatch } from './lost-jobs.ts'
-import { bury, type LostJob, removeDone, requeue } from './transitions.ts'
+import { afterLoss, burial } from './outcomes.ts'
+import { type LostJob, lostJobsBatch } from './store.ts'
 
 const keepDoneMs = 86_400_000
-const removeBatch = 500
 /** A job that so many processes did not survive is what ends them. */
 const mostLosses = 100
 
@@ -25,25 +24,23 @@ export class Upkeep {
    * provably dead. Returns how many; a job that could not be moved is reported and left.
    */
   async recover(): Promise<number> {
-    const { database, now } = this.#context
+    const { store } = this.#context
     const kinds = [...this.#handlers.keys()]
     if (kinds.length === 0) return 0
     const recovered = await this.#recoverFromDeadHolders(kinds)
-    return recovered + (await this.#recoverAll(() => findExpired(database, kinds, now())))
+    return recovered + (await this.#recoverAll(() => store.findExpired(kinds)))
   }
 
-  async removeDone(): Promise<void> {
-    const { database, now } = this.#context
-    const before = now() - keepDoneMs
-    while ((await removeDone(database, before, removeBatch)) === removeBatch);
+  sweep(): Promise<void> {
+    return this.#context.store.sweep(keepDoneMs)
   }
 
   async #recoverFromDeadHolders(kinds: readonly JobKind[]): Promise<number> {
     if (this.#deadHoldersDone) return 0
-    const { database, instance } = this.#context
-    const dead = (await findHolders(database)).filter(instance.isDeadHolder)
+    const { store, instance } = this.#context
+    const dead = (await store.findHolders()).filter(instance.isDeadHolder)
     const recovered =
-      dead.length > 0 ? await this.#recoverAll(() => findHeldBy(database, kinds, dead)) : 0
+      dead.length > 0 ? await this.#recoverAll(() => store.findHeldBy(kinds, dead)) : 0
     this.#deadHoldersDone = true
     return recovered
   }
@@ -61,11 +58,11 @@ export class Upkeep {
   }
 
   async #recoverJob(job: LostJob): Promise<boolean> {
-    const { report } = this.#context
+    const { store, report, now } = this.#context
     const about = { kind: job.kind, jobId: job.id, attempt: job.attempts }
     try {
       if (job.losses < mostLosses) {
-        const queued = await requeue(this.#context.database, job, 'the process that ran it is gone')
+        const queued = await store.requeue(job, afterLoss(job, now()))
         if (queued) report({ type: 'recovered', ...about, holder: job.holder })
         return queued
       }
@@ -80,9 +77,9 @@ export class Upkeep {
   }
 
   #bury(job: LostJob, reason: string): Promise<boolean> {
-    const { database, now } = this.#context
+    const { store, now } = this.#context
     const handler = this.#handlers.get(job.kind)
-    return bury(database, job, now(), reason, async (trx) => {
+    return store.bury(job, burial(job, now(), 'lost', reason), async (trx) => {
       await handler?.onDead(trx, job.payload, reason)
     })
   }

@@ -11,6 +11,8 @@ export interface StoredJobHandler {
   run(payload: string, attempt: Attempt): Promise<void>
   /** Does nothing for a payload that cannot be read. */
   onDead(trx: Transaction<Schema>, payload: string, reason: string): Promise<void>
+  /** True for a payload that cannot be read: it will be found out by the next attempt. */
+  onRevived(trx: Transaction<Schema>, payload: string): Promise<boolean>
 }
 
 export function storedJobHandler<K extends JobKind>(handler: JobHandler<K>): StoredJobHandler {
@@ -23,6 +25,10 @@ export function storedJobHandler<K extends JobKind>(handler: JobHandler<K>): Sto
     async onDead(trx, payload, reason) {
       if (!handler.onDead || !isReadable(kind, payload)) return
       await handler.onDead(trx, parsePayload(kind, payload), reason)
+    },
+    async onRevived(trx, payload) {
+      if (!handler.onRevived || !isReadable(kind, payload)) return true
+      return handler.onRevived(trx, parsePayload(kind, payload))
     },
   }
 }

@@ -1,10 +1,8 @@
 import type { Attempt } from '../contract.ts'
-import type { JobKind } from '../kinds.ts'
-import type { LeasedJob } from './transitions.ts'
+import type { LeasedJob } from './store.ts'
 
 /** A job whose handler runs in this process. */
 export class RunningAttempt {
-  readonly kind: JobKind
   readonly job: LeasedJob
   /** As far as this process knows. */
   leaseUntil: number
@@ -12,8 +10,7 @@ export class RunningAttempt {
   ending = false
   readonly #given = new AbortController()
 
-  constructor(kind: JobKind, job: LeasedJob, leaseUntil: number) {
-    this.kind = kind
+  constructor(job: LeasedJob, leaseUntil: number) {
     this.job = job
     this.leaseUntil = leaseUntil
   }
@@ -24,7 +21,7 @@ export class RunningAttempt {
 
   /** What every report of this attempt says. */
   get about() {
-    return { kind: this.kind, jobId: this.job.id, attempt: this.job.attempts }
+    return { kind: this.job.kind, jobId: this.job.id, attempt: this.job.attempts }
   }
 
   get signal(): AbortSignal {

@@ -22,10 +22,10 @@ export type QueueReport =
   /** Stopping gave the job back before it was finished. */
   | (AboutAttempt & { readonly type: 'refunded' })
   /** The holder of the job vanished or went silent; the job is queued again. */
-  | (AboutAttempt & { readonly type: 'recovered'; readonly holder: string | null })
+  | (AboutAttempt & { readonly type: 'recovered'; readonly holder: string })
   /** The database did not do what was asked; the queue goes on. */
   | {
       readonly type: 'trouble'
-      readonly doing: 'claim' | 'acknowledge' | 'heartbeat' | 'recover'
+      readonly doing: 'claim' | 'acknowledge' | 'heartbeat' | 'recover' | 'maintain' | 'revive'
       readonly error: unknown
     }

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf } from '../../errors.ts'
 import { PermanentJobError, PostponedJobError } from '../contract.ts'
 import { retryPolicies } from '../kinds.ts'
 import { retryDelay } from '../retry-policy.ts'
 import type { QueueContext } from './context.ts'
 import type { StoredJobHandler } from './handlers.ts'
+import { afterFailure, afterPostponement, burial } from './outcomes.ts'
 import type { QueueReport } from './reports.ts'
 import type { RunningAttempt } from './running-attempt.ts'
-import { bury, complete, refund, retry } from './transitions.ts'
 
 /** Short, so that work goes on soon after what was away is back. */
 const postponement = { baseMs: 10_000, maxMs: 10_000 }
@@ -18,6 +17,8 @@ interface Ending {
   readonly write: () => Promise<boolean>
   readonly report: QueueReport
 }
+
+type Alongside = Parameters<QueueContext['store']['bury']>[2]
 
 /** Runs the handler and records how it went. Never rejects. */
 export async function runAttempt(
@@ -40,7 +41,7 @@ export async function runAttempt(
 function success(running: RunningAttempt, context: QueueContext, startedAt: number): Ending {
   const now = context.now()
   return {
-    write: () => complete(context.database, running.job, now),
+    write: () => context.store.complete(running.job),
     report: { type: 'done', ...running.about, durationMs: now - startedAt },
   }
 }
@@ -51,27 +52,27 @@ function failure(
   context: QueueContext,
   error: unknown,
 ): Ending {
-  const { job, about, kind } = running
-  const { database, random } = context
+  const { job, about } = running
+  const { store, random } = context
   const now = context.now()
-  const reason = messageOf(error)
   if (error instanceof PostponedJobError) {
     const delayMs = retryDelay(postponement, 1, random)
     return {
-      write: () => refund(database, job, reason, now + delayMs),
+      write: () => store.requeue(job, afterPostponement(job, now, error, delayMs)),
       report: { type: 'postponed', ...about, error, delayMs },
     }
   }
   if (error instanceof PermanentJobError || job.attempts >= job.maxAttempts) {
+    const end = burial(job, now, 'failed', error)
+    const tell: Alongside = (trx) => handler.onDead(trx, job.payload, end.lastError)
     return {
-      write: () =>
-        bury(database, job, now, reason, (trx) => handler.onDead(trx, job.payload, reason)),
+      write: () => store.bury(job, end, tell),
       report: { type: 'dead', ...about, error },
     }
   }
-  const delayMs = retryDelay(retryPolicies[kind], job.attempts, random)
+  const delayMs = retryDelay(retryPolicies[job.kind], job.attempts, random)
   return {
-    write: () => retry(database, job, now + delayMs, reason),
+    write: () => store.requeue(job, afterFailure(job, now, error, delayMs)),
     report: { type: 'retry', ...about, error, delayMs },
   }
 }
