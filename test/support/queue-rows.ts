@@ -90,3 +90,21 @@ export async function renameJobs(
       : `alter schema ${from ?? 'landfall_queue'} rename to ${target ?? 'landfall_queue'}`
   await sql.raw(statement).execute(queries)
 }
+
+/** Adds copies of the one job there is, each a job of its own. */
+export async function copyJob({ queries, kind }: Database, count: number): Promise<void> {
+  const numbers = sql`with recursive numbers(n) as
+    (select 1 union all select n + 1 from numbers where n < ${sql.lit(count)})`
+  if (kind === 'sqlite') {
+    await sql`${numbers}
+      insert into jobs (id, kind, payload, priority, state, attempts, max_attempts, run_at, created_at)
+      select id || n, kind, payload, priority, state, attempts, max_attempts, run_at, created_at
+      from jobs, numbers`.execute(queries)
+    return
+  }
+  await sql`${numbers}
+    insert into landfall_queue.job_common
+    select (jsonb_populate_record(job, jsonb_build_object(
+      'id', gen_random_uuid(), 'singleton_key', 'copy ' || n))).*
+    from landfall_queue.job_common as job, numbers`.execute(queries)
+}

@@ -7,7 +7,7 @@ import type { Database, Queries } from '../../src/database/database.ts'
  */
 export function tapStatements(
   database: Database,
-  onResult: (statement: string) => void | Promise<void>,
+  onResult: (statement: string, rows: number) => void | Promise<void>,
 ): Database {
   const compiled = new WeakMap<object, string>()
   const executor = database.queries.getExecutor()
@@ -19,14 +19,14 @@ export function tapStatements(
     },
     async transformResult({ queryId, result }) {
       const statement = compiled.get(queryId)
-      if (statement !== undefined) await onResult(statement)
+      if (statement !== undefined) await onResult(statement, result.rows.length)
       return result
     },
   }
   const queries = database.queries.withPlugin(plugin)
   const executeQuery = async <R>(query: CompiledQuery<R>): Promise<QueryResult<R>> => {
     const result = await database.queries.executeQuery(query)
-    await onResult(query.sql)
+    await onResult(query.sql, result.rows.length)
     return result
   }
   const tapped: Queries = new Proxy(queries, {
@@ -47,6 +47,18 @@ export function countStatements(database: Database): {
   const statements: string[] = []
   const counted = tapStatements(database, (statement) => void statements.push(statement))
   return { database: counted, statements }
+}
+
+/** The same database, with a count of the rows it gave out outside of transactions. */
+export function countRows(database: Database): {
+  readonly database: Database
+  readonly seen: () => number
+} {
+  let rows = 0
+  const counted = tapStatements(database, (_statement, found) => {
+    rows += found
+  })
+  return { database: counted, seen: () => rows }
 }
 
 /** Whether a statement takes a job from a queue, of whichever engine. */

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
+import { copyJob } from '../../support/queue-rows.ts'
 import type { QueueBench } from '../../support/queues.ts'
+import { countRows } from '../../support/statements.ts'
 import { waitFor } from '../../support/wait.ts'
 
 /** What holds for adding jobs and for the order in which they run. */
@@ -152,6 +154,32 @@ export function enqueueSuite(bench: () => QueueBench): void {
     await queue.start()
     await bench().finished()
     expect([most, mostClaimed]).toEqual([3, 3])
+  })
+
+  it('reads no more of 5,000 jobs that wait than it runs', async () => {
+    const { database, seen } = countRows(bench().database)
+    const queue = await bench().create({ database, concurrency: { 'image.convert': 2 } })
+    await bench().addImage(queue, 'many times')
+    await copyJob(bench().database, 4_999)
+    const gate = Promise.withResolvers<void>()
+    let running = 0
+    queue.handle({
+      kind: 'image.convert',
+      run() {
+        running += 1
+        return gate.promise
+      },
+    })
+    const before = seen()
+    await queue.start()
+    await waitFor(() => running === 2)
+    await queue.stop(0)
+    const rows = seen() - before
+    gate.resolve()
+    expect(rows).toBeGreaterThanOrEqual(2)
+    expect(rows).toBeLessThanOrEqual(30)
+    const [depth] = await queue.administration.depth()
+    expect(depth).toMatchObject({ queued: 5_000, active: 0 })
   })
 
   it('runs each of many jobs once when two queues share them', async () => {
