@@ -29,7 +29,8 @@ export async function createImage(
       owner: upload.owner,
       state: original?.refusal ? 'failed' : 'processing',
       filename: upload.filename ?? null,
-      content_type: original?.contentType ?? upload.contentType ?? null,
+      // Once the bytes were looked at, what the client said counts no more.
+      content_type: (original ? original.contentType : upload.contentType) ?? null,
       sha256: original?.sha256 ?? null,
       size: upload.offset,
       created_at: upload.createdAt,
@@ -140,7 +141,10 @@ export async function markReady(
   return true
 }
 
-/** `processing → failed`. Returns false when the image is gone or settled already. */
+/**
+ * `processing → failed`. What the client said of its type goes, as nobody found that out. Returns
+ * false when the image is gone or settled already.
+ */
 export async function markFailed(
   trx: Transaction<Schema>,
   id: string,
@@ -149,12 +153,20 @@ export async function markFailed(
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('images')
-    .set({
+    .set((eb) => ({
       state: 'failed',
       ...failureColumns(failure),
-      ...(original && { sha256: original.sha256 }),
-      ...(original?.contentType && { content_type: original.contentType }),
-    })
+      ...(original
+        ? { sha256: original.sha256, content_type: original.contentType ?? null }
+        : // It was looked at when it arrived, or never.
+          {
+            content_type: eb
+              .case()
+              .when('sha256', 'is not', null)
+              .then(eb.ref('content_type'))
+              .end(),
+          }),
+    }))
     .where('id', '=', id)
     .where('state', '=', 'processing')
     .executeTakeFirst()

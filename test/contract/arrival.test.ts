@@ -96,8 +96,8 @@ describe.each(places)('a file that arrives, with $name', ({ target, backend }) =
       bytes: () => notes,
       code: 'not-an-image',
       message: 'The file is not an image.',
-      // Bytes that say nothing leave what the client said.
-      type: 'image/jpeg',
+      // Bytes that say nothing do not make true what the client said.
+      type: null,
     },
     {
       what: 'a document',
