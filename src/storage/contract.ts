@@ -57,6 +57,29 @@ export function hasLocalFiles(storage: ObjectStorage): storage is ObjectStorage 
   return 'pathOf' in storage
 }
 
+/** What is answered to whoever follows a signed link. */
+export interface LinkOptions {
+  readonly contentType: string
+  readonly contentDisposition: string
+  readonly cacheControl: string
+  /** For so long it can be followed, from now on. */
+  readonly seconds: number
+}
+
+/** Capability of storage that others can reach: it gives an object to whoever has a link to it. */
+export interface SignedLinks {
+  /**
+   * A URL that answers GET with the object's bytes. The link is a secret: it needs no more than
+   * itself, and nothing takes it back. It is not asked whether there is such an object.
+   * @throws AppError `storage-unavailable` (503) when there are no credentials to sign with.
+   */
+  signLink(key: string, options: LinkOptions): Promise<string>
+}
+
+export function hasSignedLinks<T extends object>(storage: T): storage is T & SignedLinks {
+  return 'signLink' in storage
+}
+
 /** A part of an S3 multipart upload, as storage acknowledged it. Numbers count from 1, sizes are bytes. */
 export interface UploadPart {
   readonly number: number

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import type { Storage } from '../contract.ts'
+import type { SignedLinks, Storage } from '../contract.ts'
 import { createMemoryBudget } from '../memory/budget.ts'
 import { Bucket, withChecksum } from './bucket.ts'
 import { checkBucket, whereIs } from './check.ts'
 import { createS3Client, type S3Options } from './client.ts'
 import { noTrust } from './integrity.ts'
+import { createSignedLinks } from './signed-links.ts'
 import { createS3Uploads } from './uploads.ts'
 
 const usualMemory = 96 * 2 ** 20
@@ -13,10 +14,11 @@ const usualMemory = 96 * 2 ** 20
  * Storage in an S3 bucket, with credentials from where the AWS SDK looks for them. Nothing is
  * connected before the first call. `putFile` reads the file into memory: it is for renditions.
  */
-export function createS3Storage(options: S3Options): Storage {
-  const { memory = createMemoryBudget(usualMemory) } = options
+export function createS3Storage(options: S3Options): Storage & SignedLinks {
+  const { memory = createMemoryBudget(usualMemory), prefix = '' } = options
   const trust = noTrust()
-  const bucket = new Bucket(createS3Client(options, trust), options.bucket, options.prefix ?? '')
+  const client = createS3Client(options, trust)
+  const bucket = new Bucket(client, options.bucket, prefix)
   return {
     describe: () => `s3 ${options.bucket} at ${whereIs(options)}`,
     check: () => checkBucket(options, trust),
@@ -32,5 +34,6 @@ export function createS3Storage(options: S3Options): Storage {
     remove: (keys) => bucket.remove(keys),
     close: async () => bucket.close(),
     ...createS3Uploads(bucket, memory),
+    ...createSignedLinks(client, options.bucket, prefix),
   }
 }
