@@ -21,7 +21,7 @@ import { shutDown } from './operations/shutdown.ts'
 import type { JobQueue } from './queue/contract.ts'
 import { createQueue } from './queue/create-queue.ts'
 import { logReport } from './queue/log-report.ts'
-import type { Storage } from './storage/contract.ts'
+import { hasSignedLinks, type Storage } from './storage/contract.ts'
 import { createDiskStorage } from './storage/disk/disk-storage.ts'
 import { createMemoryBudget } from './storage/memory/budget.ts'
 import { discardHandler, removeObjectsHandler } from './uploads/discard.ts'
@@ -178,7 +178,8 @@ function composeHttp(
     storage,
     removeUpload: uploads.remove,
     views: createViews(publicUrl),
-    presetNames: new Set(config.conversion.presets.map(({ name }) => name)),
+    links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
+    presets: config.conversion.presets,
     health: createHealth(
       { database: () => database.check(), storage: () => storage.ping() },
       (part, error) => logger.warn({ err: error, part }, `the ${part} is not usable`),

@@ -86,6 +86,7 @@ export function loadConfig(env: Environment = process.env): Config {
   }
   checkAuth(config)
   checkStorage(config)
+  checkDelivery(config)
   return config
 }
 
@@ -104,5 +105,11 @@ function checkAuth({ http, auth }: Config): void {
 function checkStorage({ storage }: Config): void {
   if (storage.endpoint && !storage.bucket) {
     throw new SettingError('S3_ENDPOINT', storage.endpoint, 'S3_BUCKET to be set as well')
+  }
+}
+
+function checkDelivery({ http: { delivery }, storage }: Config): void {
+  if (delivery === 'redirect' && !storage.bucket) {
+    throw new SettingError('DELIVERY', delivery, 'S3_BUCKET to be set as well')
   }
 }

@@ -2,16 +2,24 @@ import { cors } from 'hono/cors'
 import type { Authenticator } from '../auth/principal.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
+import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
+import { createDelivery } from './content.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
+import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
 import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
 
-export interface AppDependencies
-  extends ImageRouteDependencies,
-    UploadRouteDependencies,
-    ServiceRouteDependencies {
+type RouteDependencies = ImageRouteDependencies &
+  RenditionRouteDependencies &
+  UploadRouteDependencies &
+  ServiceRouteDependencies
+
+export interface AppDependencies extends Omit<RouteDependencies, 'deliver'> {
+  readonly storage: ObjectStorage
+  /** Given: who asks for bytes is sent there, instead of getting them from this server. */
+  readonly links?: SignedLinks | undefined
   readonly authenticator: Authenticator
   readonly logger: Logger
   /** Web origins that may call; undefined means any. */
@@ -21,13 +29,14 @@ export interface AppDependencies
 
 /** Everything but the upload protocols. Test it with `app.request()`. */
 export function createApp(dependencies: AppDependencies) {
-  const { authenticator, logger, corsOrigins, version } = dependencies
+  const { authenticator, logger, corsOrigins, version, storage, links } = dependencies
+  const routes = { ...dependencies, deliver: createDelivery(storage, links) }
   const app = createRouter()
 
   app.use(
     cors({
       origin: corsOrigins ? [...corsOrigins] : '*',
-      allowMethods: ['GET', 'HEAD', 'DELETE'],
+      allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
       exposeHeaders: exposedHeaders,
     }),
   )
@@ -35,9 +44,10 @@ export function createApp(dependencies: AppDependencies) {
     c.set('principal', await authenticator.authenticate(c.req.raw.headers))
     await next()
   })
-  app.route('/', serviceRoutes(dependencies))
-  app.route('/', uploadRoutes(dependencies))
-  app.route('/', imageRoutes(dependencies))
+  app.route('/', serviceRoutes(routes))
+  app.route('/', uploadRoutes(routes))
+  app.route('/', imageRoutes(routes))
+  app.route('/', renditionRoutes(routes))
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -59,7 +69,15 @@ export function createApp(dependencies: AppDependencies) {
   return app
 }
 
-const exposedHeaders = ['Accept-Ranges', 'Content-Range', 'ETag', 'Retry-After', 'X-Request-Id']
+/** Those that a page of another origin may read, besides the ones it always may. */
+const exposedHeaders = [
+  'Accept-Ranges',
+  'Content-Disposition',
+  'Content-Range',
+  'ETag',
+  'Retry-After',
+  'X-Request-Id',
+]
 
 function unexpected(cause: unknown): AppError {
   return new AppError('internal-error', 500, 'Something went wrong here.', { cause })

@@ -1,75 +1,47 @@
 import { Readable } from 'node:stream'
-import { create as contentDisposition } from 'content-disposition'
-import fresh from 'fresh'
 import type { Context } from 'hono'
-import parseRange from 'range-parser'
 import { AppError } from '../errors.ts'
-import type { ByteRange, ObjectStorage } from '../storage/contract.ts'
+import type { ByteRange, ObjectStorage, SignedLinks } from '../storage/contract.ts'
+import { type Content, headersOf } from './content-headers.ts'
+import { type Precondition, preconditionOf, requestedRange } from './content-request.ts'
 import { problemResponse } from './problem.ts'
 
-export interface Content {
-  readonly key: string
-  /** Bytes. */
-  readonly size: number
-  /** Without quotes. The bytes under it never change. */
-  readonly etag: string
-  readonly contentType: string
-  readonly filename?: string | undefined
-  /** False while the type may still be found to be another one. */
-  readonly settled?: boolean
-}
+/**
+ * Answers a GET or HEAD with an object's bytes: conditional requests (RFC 9110, 13), one byte range
+ * (14), and headers under which no type can run as a page of this server.
+ */
+export type Deliver = (c: Context, content: Content) => Promise<Response>
 
-/** Types that a browser shows without running anything of them. Everything else is a download. */
-const inert = /^(image\/(jpeg|png|webp|gif|avif|tiff)|video\/[\w.+-]+|audio\/[\w.+-]+)$/
+/** How long a link to storage can be followed, and how long a client may follow it again, unasked. */
+const linkSeconds = 300
+const redirectSeconds = 240
 
 /**
- * Answers with an object's bytes: HEAD, conditional requests (RFC 9110, 13), one byte range (14),
- * and headers under which no type can run as a page of this server.
+ * @param links Given: the bytes come from there, and this server answers with where they are.
  */
-export async function serveContent(
-  c: Context,
-  storage: ObjectStorage,
-  content: Content,
-): Promise<Response> {
-  const headers = contentHeaders(content)
-  if (fresh(c.req.header(), { etag: headers.get('ETag') ?? '' })) {
-    return new Response(null, { status: 304, headers })
+export function createDelivery(storage: ObjectStorage, links?: SignedLinks): Deliver {
+  return async (c, content) => {
+    const headers = headersOf(content)
+    const request = { method: c.req.method, header: (name: string) => c.req.header(name) }
+    const unmet = preconditionOf(request, headers.get('ETag') ?? '')
+    if (unmet) return answerUnmet(unmet, headers)
+    const range = requestedRange(request, headers.get('ETag') ?? '', content.size)
+    if (range === 'unsatisfiable') return outOfRange(content)
+    if (links && mayRedirect(c, content)) return redirect(links, content, headers)
+    headers.set('Content-Length', String(range ? range.end - range.start + 1 : content.size))
+    if (range) headers.set('Content-Range', `bytes ${range.start}-${range.end}/${content.size}`)
+    const body = await openBody(c, storage, content, range)
+    return new Response(body, { status: range ? 206 : 200, headers })
   }
-  const range = requestedRange(c, content)
-  if (range === 'unsatisfiable') return outOfRange(content)
-  headers.set('Content-Type', content.contentType)
-  headers.set('Content-Length', String(range ? range.end - range.start + 1 : content.size))
-  if (range) headers.set('Content-Range', `bytes ${range.start}-${range.end}/${content.size}`)
-  const body = await openBody(c, storage, content, range)
-  return new Response(body, { status: range ? 206 : 200, headers })
 }
 
-function contentHeaders({ etag, contentType, filename, settled = true }: Content): Headers {
-  const headers = new Headers({
-    ETag: `"${etag}"`,
-    'Accept-Ranges': 'bytes',
-    'Cache-Control': settled ? 'private, max-age=31536000, immutable' : 'private, no-cache',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "sandbox; default-src 'none'",
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-  })
-  const type = inert.test(contentType) ? 'inline' : 'attachment'
-  headers.set('Content-Disposition', contentDisposition(filename, { type }))
-  return headers
-}
-
-/** Several ranges at once are answered with the whole, which RFC 9110 allows. */
-function requestedRange(
-  c: Context,
-  { etag, size }: Content,
-): ByteRange | 'unsatisfiable' | undefined {
-  const header = c.req.header('Range')
-  const condition = c.req.header('If-Range')
-  if (!header || (condition && condition !== `"${etag}"`)) return undefined
-  const ranges = parseRange(size, header, { combine: true })
-  if (ranges === -1) return 'unsatisfiable'
-  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined
-  return ranges[0]
+function answerUnmet(unmet: Precondition, headers: Headers): Response {
+  if (unmet === 'failed') {
+    const message = 'The bytes here are not those that If-Match names.'
+    return problemResponse(new AppError('precondition-failed', 412, message))
+  }
+  headers.delete('Content-Type')
+  return new Response(null, { status: 304, headers })
 }
 
 function outOfRange({ size }: Content): Response {
@@ -77,6 +49,37 @@ function outOfRange({ size }: Content): Response {
   const response = problemResponse(new AppError('range-not-satisfiable', 416, message))
   response.headers.set('Content-Range', `bytes */${size}`)
   return response
+}
+
+/** What names our ETag is answered here: storage has others, and would take ours for other bytes. */
+function mayRedirect(c: Context, { size }: Content): boolean {
+  const namesEtag = c.req.header('If-Range') !== undefined || c.req.header('If-Match') !== undefined
+  return c.req.method === 'GET' && size > 0 && !namesEtag
+}
+
+/**
+ * 307 rather than 302: the method stays by definition, and either is kept only as long as it says
+ * (RFC 9111, 4.2.2). Without an ETag, so that nobody can be told that an old link is still good.
+ */
+async function redirect(
+  links: SignedLinks,
+  { key, settled = true }: Content,
+  headers: Headers,
+): Promise<Response> {
+  const location = await links.signLink(key, {
+    contentType: headers.get('Content-Type') ?? '',
+    contentDisposition: headers.get('Content-Disposition') ?? '',
+    cacheControl: headers.get('Cache-Control') ?? '',
+    seconds: linkSeconds,
+  })
+  return new Response(null, {
+    status: 307,
+    headers: {
+      Location: location,
+      'Cache-Control': settled ? `private, max-age=${redirectSeconds}` : 'no-store',
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+    },
+  })
 }
 
 async function openBody(

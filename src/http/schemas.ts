@@ -68,6 +68,10 @@ export const uploadSchema = z
   })
   .openapi('Upload')
 
+export const notReadySchema = z
+  .object({ id, state: z.enum(['receiving', 'assembling', 'processing']) })
+  .openapi('NotReady')
+
 export const configSchema = z
   .object({
     uploadUrl: z.string(),

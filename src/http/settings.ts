@@ -1,4 +1,6 @@
-import { parseBoolean, parseHttpUrl, parseInteger, type Setting } from '../settings.ts'
+import { parseBoolean, parseHttpUrl, parseInteger, parseOneOf, type Setting } from '../settings.ts'
+
+export type DeliveryMode = 'proxy' | 'redirect'
 
 export const httpSettings = {
   port: {
@@ -35,6 +37,14 @@ export const httpSettings = {
     description: 'Web origins that may call this server; unset: every one.',
     parse: parseOrigins,
   } satisfies Setting<string[]>,
+  delivery: {
+    name: 'DELIVERY',
+    default: 'proxy',
+    expected: '"proxy", or "redirect" to send clients to the bucket',
+    description:
+      'How originals and renditions get to clients: `proxy` passes their bytes on; `redirect` answers with a link to the bucket (`S3_BUCKET`), at `S3_ENDPOINT` as it is set here, good for five minutes.',
+    parse: parseOneOf('proxy', 'redirect'),
+  } satisfies Setting<DeliveryMode>,
 }
 
 function parseOrigins(raw: string): string[] | undefined {

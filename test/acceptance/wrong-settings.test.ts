@@ -50,6 +50,11 @@ describe('a wrong setting stops the start with one line that names it', () => {
       { PRESETS_FILE: '/nowhere/presets.json' },
       /^landfall: PRESETS_FILE=\/nowhere\/presets.json: expected a file that can be read/,
     ],
+    [
+      'delivery by a bucket without one',
+      { DELIVERY: 'redirect' },
+      /DELIVERY=redirect: .*S3_BUCKET/,
+    ],
   ])('%s', async (_name, env, line) => {
     expect(await refusal(env)).toMatch(line)
   })

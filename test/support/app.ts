@@ -24,7 +24,10 @@ export function testApp(
     storage,
     removeUpload: uploadCore({ database, storage }).remove,
     views: createViews(''),
-    presetNames: new Set(['thumb', 'large']),
+    presets: [
+      { name: 'thumb', formats: ['webp'] },
+      { name: 'large', formats: ['avif', 'webp'] },
+    ],
     health: { report: async () => ({ ready: true, checks: { database: 'ok' } }) },
     config: { uploadUrl: '/files', maxUploadSize: 1, chunkSize: 1, retryDelays: [], presets: [] },
     corsOrigins: undefined,

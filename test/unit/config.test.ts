@@ -62,6 +62,15 @@ describe('the configuration', () => {
     )
   })
 
+  it('sends nobody to a bucket that there is not', () => {
+    expect(() => loadConfig({ DELIVERY: 'redirect' })).toThrow(
+      'DELIVERY=redirect: expected S3_BUCKET to be set as well',
+    )
+    expect(() => loadConfig({ DELIVERY: 'link' })).toThrow('DELIVERY=link: expected "proxy", or')
+    expect(loadConfig({ DELIVERY: 'redirect', S3_BUCKET: 'b12' }).http.delivery).toBe('redirect')
+    expect(loadConfig({ S3_BUCKET: 'b12' }).http.delivery).toBe('proxy')
+  })
+
   it('shows no password of a database URL it cannot use', () => {
     for (const url of ['mysql://u:s3cret@h/db', 'u:s3cret@h/db', 'mysql://u:s3@cret@h/db']) {
       const load = () => loadConfig({ DATABASE_URL: url })

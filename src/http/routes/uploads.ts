@@ -3,15 +3,14 @@ import type { Context } from 'hono'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../errors.ts'
 import { findImage, findImages } from '../../images/records.ts'
-import type { ObjectStorage } from '../../storage/contract.ts'
 import { originalKey } from '../../storage/keys.ts'
-import { uploadGone } from '../../uploads/errors.ts'
 import { findUpload, listUploads } from '../../uploads/ledger.ts'
 import type { Upload } from '../../uploads/upload.ts'
-import { serveContent } from '../content.ts'
+import type { Deliver } from '../content.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { readCursor, toPage } from '../cursor.ts'
 import { notFound } from '../problem.ts'
+import { requireReadable } from '../readable-upload.ts'
 import { bytes, json, problem } from '../responses.ts'
 import { createRouter } from '../router.ts'
 import { idParameter, pageOf, pageQuery, uploadSchema } from '../schemas.ts'
@@ -19,7 +18,7 @@ import type { Views } from '../views.ts'
 
 export interface UploadRouteDependencies {
   readonly queries: Queries
-  readonly storage: ObjectStorage
+  readonly deliver: Deliver
   readonly views: Views
 }
 
@@ -52,14 +51,16 @@ const content = createRoute({
     200: bytes('The bytes'),
     206: bytes('A range of them'),
     304: bytes('Not modified'),
-    404: bytes('No such upload'),
-    409: bytes('The upload is not finished, or a part of another one'),
-    410: bytes('The upload expired, or storage lost its bytes'),
-    416: bytes('No such range'),
+    307: bytes('The bytes are at `Location`, for some minutes'),
+    404: problem('No such upload'),
+    409: problem('The upload is not finished, or a part of another one'),
+    410: problem('The upload expired, or storage lost its bytes'),
+    412: problem('`If-Match` names other bytes'),
+    416: problem('No such range'),
   },
 })
 
-export function uploadRoutes({ queries, storage, views }: UploadRouteDependencies) {
+export function uploadRoutes({ queries, deliver, views }: UploadRouteDependencies) {
   const app = createRouter()
 
   async function owned(c: Context<HttpEnvironment>, id: string): Promise<Upload> {
@@ -93,7 +94,7 @@ export function uploadRoutes({ queries, storage, views }: UploadRouteDependencie
 
   app.openapi(content, async (c) => {
     const upload = await owned(c, c.req.valid('param').id)
-    if (upload.state === 'failed' || upload.state === 'expired') throw uploadGone(upload)
+    requireReadable(upload)
     if (upload.state !== 'stored') {
       throw new AppError(
         'upload-not-stored',
@@ -101,18 +102,17 @@ export function uploadRoutes({ queries, storage, views }: UploadRouteDependencie
         'The upload is not finished; its bytes come after the last one.',
       )
     }
-    if (upload.concat?.role === 'partial') {
-      const message = 'The upload is a part of another one; its bytes are there.'
-      throw new AppError('upload-is-partial', 409, message)
-    }
     const image = await findImage(queries, upload.id)
-    return serveContent(c, storage, {
+    // What a client says that its bytes are is not believed where they have not been looked at.
+    const isExamined = image === undefined || image.sha256 !== undefined
+    return deliver(c, {
       key: originalKey(upload.id),
       size: upload.offset,
       etag: upload.id,
-      contentType: image?.contentType ?? upload.contentType ?? 'application/octet-stream',
+      contentType: isExamined ? image?.contentType : undefined,
+      declaredType: upload.contentType,
       filename: upload.filename,
-      settled: image?.state !== 'processing',
+      settled: isExamined,
     })
   })
 

@@ -112,8 +112,9 @@ describe.each(databaseTargets)('the API on $name', (target) => {
     ['image/avif,image/webp,*/*', 'image/avif'],
     ['image/webp', 'image/webp'],
     ['image/webp;q=1, image/avif;q=0.5', 'image/webp'],
-    ['image/png', 'image/avif'],
-    [undefined, 'image/avif'],
+    ['image/avif,image/webp', 'image/avif'],
+    ['image/png', 'image/webp'],
+    [undefined, 'image/webp'],
   ])('picks the format of a preset with several by Accept: %s', async (accept, expected) => {
     const id = await readyImage()
     await renditionOf(test.database, disk.storage, id, 'large', 'avif')
