@@ -1,9 +1,12 @@
+import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
+import { HTTPException } from 'hono/http-exception'
 import type { Authenticator } from '../auth/principal.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
 import { createDelivery } from './content.ts'
+import { requireOperator } from './operator.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
@@ -44,6 +47,7 @@ export function createApp(dependencies: AppDependencies) {
     c.set('principal', await authenticator.authenticate(c.req.raw.headers))
     await next()
   })
+  app.use('/v1/admin/*', requireOperator(), bodyLimit({ maxSize: mostJson, onError: refuseLong }))
   app.route('/', serviceRoutes(routes))
   app.route('/', uploadRoutes(routes))
   app.route('/', imageRoutes(routes))
@@ -62,7 +66,7 @@ export function createApp(dependencies: AppDependencies) {
 
   app.notFound(() => problemResponse(notFound('page')))
   app.onError((error, c) => {
-    const known = error instanceof AppError ? error : unexpected(error)
+    const known = knownError(error)
     if (known.status >= 500) logger.error({ err: error, path: c.req.path }, 'a request failed')
     return problemResponse(known)
   })
@@ -78,6 +82,20 @@ const exposedHeaders = [
   'Retry-After',
   'X-Request-Id',
 ]
+
+/** Bytes of the body of a request that is no upload. */
+const mostJson = 64 * 2 ** 10
+
+function refuseLong(): Response {
+  const message = `The body has more than ${mostJson} bytes.`
+  return problemResponse(new AppError('body-too-large', 413, message))
+}
+
+function knownError(error: Error): AppError {
+  if (error instanceof AppError) return error
+  const isClients = error instanceof HTTPException && error.status < 500
+  return isClients ? new AppError('bad-request', error.status, error.message) : unexpected(error)
+}
 
 function unexpected(cause: unknown): AppError {
   return new AppError('internal-error', 500, 'Something went wrong here.', { cause })

@@ -29,6 +29,8 @@ export function problemResponse(error: AppError): Response {
   return new Response(JSON.stringify(problem), { status: error.status, headers })
 }
 
-export function notFound(what: 'image' | 'upload' | 'preset' | 'rendition' | 'page'): AppError {
+export function notFound(
+  what: 'image' | 'upload' | 'preset' | 'rendition' | 'job' | 'page',
+): AppError {
   return new AppError(`${what}-not-found`, 404, `There is no such ${what}.`)
 }

@@ -18,9 +18,12 @@ interface Validation {
 /** A path that does not fit, such as an id that cannot be one, is simply not there. */
 function refuseInvalid({ target, success, error }: Validation, c: Context): Response | undefined {
   if (success) return undefined
-  if (target === 'param') {
-    return problemResponse(notFound(c.req.path.startsWith('/v1/uploads/') ? 'upload' : 'image'))
-  }
+  if (target === 'param') return problemResponse(notFound(subjectOf(c.req.path)))
   const reasons = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
   return problemResponse(new AppError('bad-request', 400, reasons.join('; ')))
+}
+
+function subjectOf(path: string): 'upload' | 'job' | 'image' {
+  if (path.startsWith('/v1/uploads/')) return 'upload'
+  return path.startsWith('/v1/admin/jobs/') ? 'job' : 'image'
 }

@@ -68,6 +68,7 @@ function hasContent({ state, concat }: Upload): boolean {
   return state === 'stored' && concat?.role !== 'partial'
 }
 
-function timeView(milliseconds: number): string {
+/** RFC 3339, in UTC. */
+export function timeView(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }

@@ -30,7 +30,7 @@ export async function serveUploads(handle: UploadHandler['handle']): Promise<Tes
 export async function serveTus(database: Database, storage: Storage) {
   const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
   const service = createUploadService(
-    { ...core, database, storage, owner: { id: 'local' }, logger: silent },
+    { ...core, database, storage, owner: { id: 'local', isOperator: false }, logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,

@@ -94,7 +94,7 @@ function compose(database: Database, storage: StorageUnderTest['storage'], jobs:
   const queue = Object.assign(idleQueue(), { enqueue: jobs.enqueue })
   const core = uploadCore({ database, storage, queue, leases: leasesOf(database, { times }) })
   const { handle, turnAway } = createUploadService(
-    { ...core, database, storage, owner: { id: 'local' }, logger: silent },
+    { ...core, database, storage, owner: { id: 'local', isOperator: false }, logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,
