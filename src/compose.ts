@@ -8,6 +8,7 @@ import { type Database, openDatabase } from './database/database.ts'
 import { lockDirectory } from './database/directory-lock.ts'
 import { migrate } from './database/migrate.ts'
 import { createApp } from './http/app.ts'
+import { totalLoad } from './http/job-schemas.ts'
 import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
 import { createViews } from './http/views.ts'
 import { convertHandler } from './images/convert-job.ts'
@@ -167,11 +168,13 @@ function composeUploads(base: Base, instance: Instance) {
 }
 
 function composeHttp(
-  { config, logger, database, storage }: Base,
+  { config, logger, database, storage, queue }: Base,
   uploads: ReturnType<typeof composeUploads>,
 ): HttpServer {
   const { publicUrl = '', corsOrigins } = config.http
+  const jobs = queue.administration
   const app = createApp({
+    jobs,
     authenticator: openAuthenticator(),
     logger,
     queries: database.queries,
@@ -182,6 +185,7 @@ function composeHttp(
     presets: config.conversion.presets,
     health: createHealth(
       { database: () => database.check(), storage: () => storage.ping() },
+      async () => totalLoad(await jobs.depth()),
       (part, error) => logger.warn({ err: error, part }, `the ${part} is not usable`),
     ),
     config: clientConfig(config),

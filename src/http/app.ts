@@ -10,6 +10,7 @@ import { requireOperator } from './operator.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
+import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
 import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
 import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
@@ -17,6 +18,7 @@ import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
 type RouteDependencies = ImageRouteDependencies &
   RenditionRouteDependencies &
   UploadRouteDependencies &
+  JobRouteDependencies &
   ServiceRouteDependencies
 
 export interface AppDependencies extends Omit<RouteDependencies, 'deliver'> {
@@ -52,6 +54,7 @@ export function createApp(dependencies: AppDependencies) {
   app.route('/', uploadRoutes(routes))
   app.route('/', imageRoutes(routes))
   app.route('/', renditionRoutes(routes))
+  app.route('/', jobRoutes(routes))
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: {

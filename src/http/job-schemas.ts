@@ -40,17 +40,21 @@ export const jobWithTriesSchema = jobSchema
   .extend({ tries: z.array(trySchema).openapi({ description: 'The oldest first.' }) })
   .openapi('JobWithTries')
 
-/** Of one kind, or of all. */
-const loadFields = {
-  queued: count,
-  active: count,
-  dead: count,
-  oldestAgeSeconds: count.nullable().openapi({
-    description: 'How long the oldest job that waits or runs has been there; null without one.',
-  }),
-}
+/** How many jobs there are that are not done: of one kind, or of all. */
+export const loadSchema = z
+  .object({
+    queued: count,
+    active: count,
+    dead: count,
+    oldestAgeSeconds: count.nullable().openapi({
+      description: 'How long the oldest job that waits or runs has been there; null without one.',
+    }),
+  })
+  .openapi('QueueLoad')
 
-export const depthSchema = z.object({ kind: z.string(), ...loadFields }).openapi('QueueDepth')
+export type QueueLoad = z.infer<typeof loadSchema>
+
+export const depthSchema = loadSchema.extend({ kind: z.string() }).openapi('QueueDepth')
 
 export function jobView(job: JobRecord): z.infer<typeof jobSchema> {
   const { id, kind, state, payload, priority, attempts, maxAttempts } = job
@@ -77,6 +81,21 @@ export function depthView(depth: QueueDepth, now = Date.now()): z.infer<typeof d
   const { kind, queued, active, dead, oldestCreatedAt } = depth
   const oldestAgeSeconds = oldestCreatedAt === undefined ? null : ageOf(oldestCreatedAt, now)
   return { kind, queued, active, dead, oldestAgeSeconds }
+}
+
+/** Of all kinds together. */
+export function totalLoad(depths: readonly QueueDepth[], now = Date.now()): QueueLoad {
+  const none: QueueLoad = { queued: 0, active: 0, dead: 0, oldestAgeSeconds: null }
+  return depths.reduce<QueueLoad>((sum, each) => {
+    const { queued, active, dead, oldestAgeSeconds } = depthView(each, now)
+    const ages = [sum.oldestAgeSeconds, oldestAgeSeconds].filter((age) => age !== null)
+    return {
+      queued: sum.queued + queued,
+      active: sum.active + active,
+      dead: sum.dead + dead,
+      oldestAgeSeconds: ages.length > 0 ? Math.max(...ages) : null,
+    }
+  }, none)
 }
 
 /** Whole seconds. Another host's clock may be ahead of ours. */

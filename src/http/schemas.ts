@@ -1,5 +1,6 @@
 /** What the API answers with. The same schemas describe it in the OpenAPI document. */
 import { z } from '@hono/zod-openapi'
+import { loadSchema } from './job-schemas.ts'
 
 const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
 const time = z.iso.datetime()
@@ -87,7 +88,13 @@ export const configSchema = z
   .openapi('Config')
 
 export const healthSchema = z
-  .object({ status: z.enum(['ok', 'unavailable']), checks: z.record(z.string(), z.string()) })
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    checks: z.record(z.string(), z.string()),
+    queue: loadSchema.nullable().optional().openapi({
+      description: 'Jobs that are not done. Null when that could not be found out in time.',
+    }),
+  })
   .openapi('Health')
 
 export function pageOf<T extends z.ZodType>(item: T) {

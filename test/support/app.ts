@@ -8,6 +8,7 @@ import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
 import { markFailed, markStored } from '../../src/uploads/ledger.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
+import { MemoryJobs } from './jobs.ts'
 import { leaseOf, silent } from './leases.ts'
 import { begunUpload, uploadCore, wholeUpload } from './uploads.ts'
 
@@ -28,7 +29,8 @@ export function testApp(
       { name: 'thumb', formats: ['webp'] },
       { name: 'large', formats: ['avif', 'webp'] },
     ],
-    health: { report: async () => ({ ready: true, checks: { database: 'ok' } }) },
+    jobs: new MemoryJobs(),
+    health: { report: async () => ({ ready: true, checks: { database: 'ok' }, load: undefined }) },
     config: { uploadUrl: '/files', maxUploadSize: 1, chunkSize: 1, retryDelays: [], presets: [] },
     corsOrigins: undefined,
     version: '0.0.0',

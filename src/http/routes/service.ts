@@ -1,11 +1,12 @@
 import { createRoute, type z } from '@hono/zod-openapi'
 import type { Health } from '../../operations/health.ts'
+import type { QueueLoad } from '../job-schemas.ts'
 import { json } from '../responses.ts'
 import { createRouter } from '../router.ts'
 import { configSchema, healthSchema } from '../schemas.ts'
 
 export interface ServiceRouteDependencies {
-  readonly health: Health
+  readonly health: Health<QueueLoad>
   readonly config: z.infer<typeof configSchema>
 }
 
@@ -26,7 +27,7 @@ const healthz = createRoute({
 const readyz = createRoute({
   method: 'get',
   path: '/readyz',
-  summary: 'Whether it can take work: database and storage answer',
+  summary: 'Whether it can take work (database and storage answer), and how much it has',
   responses: { 200: json(healthSchema, 'It can'), 503: json(healthSchema, 'It cannot') },
 })
 
@@ -38,11 +39,11 @@ export function serviceRoutes({ health, config }: ServiceRouteDependencies) {
   app.openapi(healthz, (c) => c.json({ status: 'ok' as const, checks: {} }, 200))
 
   app.openapi(readyz, async (c) => {
-    const { ready, checks } = await health.report()
+    const { ready, checks, load: queue = null } = await health.report()
     c.header('Cache-Control', 'no-store')
     return ready
-      ? c.json({ status: 'ok' as const, checks }, 200)
-      : c.json({ status: 'unavailable' as const, checks }, 503)
+      ? c.json({ status: 'ok' as const, checks, queue }, 200)
+      : c.json({ status: 'unavailable' as const, checks, queue }, 503)
   })
 
   return app

@@ -284,17 +284,21 @@ describe.each(databaseTargets)('the API on $name', (target) => {
     expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull()
   })
 
-  it('is not ready while a part of it is not', async () => {
+  it('is not ready while a part of it is not, and tells how much there is to do', async () => {
+    const load = { queued: 7, active: 2, dead: 1, oldestAgeSeconds: 42 }
     const health = {
-      report: async () => ({ ready: false, checks: { database: 'no answer in time' } }),
+      report: async () => ({ ready: false, checks: { database: 'no answer in time' }, load }),
     }
     const response = await testApp(test.database, disk.storage, { health }).request('/readyz')
     expect(response.status).toBe(503)
     expect(await response.json()).toEqual({
       status: 'unavailable',
       checks: { database: 'no answer in time' },
+      queue: load,
     })
-    expect((await app.request('/readyz')).status).toBe(200)
+    const ready = await app.request('/readyz')
+    expect(ready.status).toBe(200)
+    expect(await ready.json()).toEqual({ status: 'ok', checks: { database: 'ok' }, queue: null })
     expect((await app.request('/healthz')).status).toBe(200)
   })
 
@@ -307,6 +311,7 @@ describe.each(databaseTargets)('the API on $name', (target) => {
         '/v1/images/{id}',
         '/v1/images/{id}/{preset}',
         '/v1/uploads/{id}/content',
+        '/v1/admin/jobs',
       ]),
     )
     expect(document.components.schemas).toHaveProperty('Image')

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { jobSchema, jobWithTriesSchema } from '../../../src/http/job-schemas.ts'
-import { jobRoutes } from '../../../src/http/routes/jobs.ts'
+import { jobSchema, jobWithTriesSchema, totalLoad } from '../../../src/http/job-schemas.ts'
 import { pageOf } from '../../../src/http/schemas.ts'
 import { newId } from '../../../src/ids.ts'
 import { testApp } from '../../support/app.ts'
@@ -32,11 +31,8 @@ describe('the jobs, to an operator,', () => {
     app = appOf({})
   })
 
-  const appOf = (given: Parameters<typeof testApp>[2]) => {
-    const all = testApp(test.database, disk.storage, given)
-    all.route('/', jobRoutes({ jobs }))
-    return all
-  }
+  const appOf = (given: Parameters<typeof testApp>[2]) =>
+    testApp(test.database, disk.storage, { jobs, ...given })
   const list = async (query = '') => {
     const response = await app.request(`/v1/admin/jobs${query}`)
     expect(response.status).toBe(200)
@@ -104,6 +100,18 @@ describe('the jobs, to an operator,', () => {
       { kind: 'storage.remove', queued: 1, active: 0, dead: 0, oldestAgeSeconds: 0 },
       { kind: 'upload.discard', queued: 0, active: 0, dead: 1, oldestAgeSeconds: null },
     ])
+  })
+
+  it('are counted over all kinds, with the age of the oldest', () => {
+    const now = Date.now()
+    const counts = { queued: 1, active: 2, dead: 3 }
+    const depths = [now - 1_000, now - hour, undefined].map((oldestCreatedAt, n) => ({
+      ...{ kind: `kind ${n}`, ...counts, oldestCreatedAt },
+    }))
+    const total = { queued: 3, active: 6, dead: 9, oldestAgeSeconds: hour / 1_000 }
+    expect(totalLoad(depths, now)).toEqual(total)
+    const none = { queued: 0, active: 0, dead: 0, oldestAgeSeconds: null }
+    expect(totalLoad([], now)).toEqual(none)
   })
 
   it('can be looked at with every try', async () => {
