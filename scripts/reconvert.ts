@@ -6,10 +6,10 @@ import type { Preset } from '../src/conversion/contract.ts'
 import { openDatabase } from '../src/database/database.ts'
 import { AppError } from '../src/errors.ts'
 import { createInstance } from '../src/operations/instance.ts'
-import { createLocalQueue } from '../src/queue/local/local-queue.ts'
+import type { JobQueue } from '../src/queue/contract.ts'
+import { createQueue } from '../src/queue/create-queue.ts'
 import { Progress } from './demo/progress.ts'
 import { carryOut, type Outcome } from './reconvert/carry-out.ts'
-import { depthOf } from './reconvert/depth.ts'
 import { type Errand, failedErrand, presetErrand } from './reconvert/errands.ts'
 
 const usage = `usage: npm run reconvert -- --preset NAME | --all | --failed CODE  [--dry-run]`
@@ -39,9 +39,11 @@ async function run(config: Config, options: Options): Promise<void> {
   const presets = chosenPresets(config, options)
   checkThere(config)
   const database = openDatabase(config.database)
+  let queue: JobQueue | undefined
   try {
     await database.check()
-    const queue = createLocalQueue({ database, instance: createInstance() })
+    queue = await createQueue({ database, instance: createInstance() })
+    await queue.prepare()
     const dependencies = { database, queue }
     const errands =
       options.failed === undefined
@@ -54,7 +56,7 @@ async function run(config: Config, options: Options): Promise<void> {
       const progress = new Progress(total, String)
       const outcome = await carryOut(errand, {
         database,
-        depth: (kind) => depthOf(database, kind),
+        queue,
         onProgress: (done) => progress.update(Math.min(done, total)),
         onSilence: () =>
           progress.note('nothing happens: does a server run on this database? It is waited for.'),
@@ -63,6 +65,7 @@ async function run(config: Config, options: Options): Promise<void> {
       report(errand, outcome)
     }
   } finally {
+    await queue?.stop(0)
     await database.close()
   }
 }

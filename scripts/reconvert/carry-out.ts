@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../src/database/database.ts'
-import type { QueueDepth } from '../../src/queue/contract.ts'
+import type { JobQueue } from '../../src/queue/contract.ts'
 import type { Errand } from './errands.ts'
 
 /** A server that works would have done something in this time. */
@@ -17,8 +17,7 @@ export interface Outcome {
 
 export interface CarryOutOptions {
   readonly database: Database
-  /** How many jobs there are of a kind. */
-  readonly depth: (kind: string) => Promise<Pick<QueueDepth, 'queued' | 'active' | 'dead'>>
+  readonly queue: Pick<JobQueue, 'administration'>
   readonly onProgress: (done: number) => void
   /** Called when nothing has happened for a while, and nothing is being worked on. */
   readonly onSilence: () => void
@@ -34,8 +33,8 @@ export interface CarryOutOptions {
  * What is queued goes on when this is broken off, and what was not is found again the next time.
  */
 export async function carryOut(errand: Errand, options: CarryOutOptions): Promise<Outcome> {
-  const { database, depth, onProgress, mostQueued = 500, pageSize = 100, pollMs = 500 } = options
-  const deadBefore = (await depth(errand.kind)).dead
+  const { database, queue, onProgress, mostQueued = 500, pageSize = 100, pollMs = 500 } = options
+  const deadBefore = (await depthOf(queue, errand.kind)).dead
   const silence = silenceWatch(options)
   let waiting: readonly string[] = []
   let after: string | undefined
@@ -50,7 +49,7 @@ export async function carryOut(errand: Errand, options: CarryOutOptions): Promis
       isAll = ids.length < pageSize
     }
     // Asked before the images are looked at: what was being worked on is not taken for left.
-    const { queued, active, dead } = await depth(errand.kind)
+    const { queued, active, dead } = await depthOf(queue, errand.kind)
     const seen = await errand.look(waiting)
     const settled = waiting.length - seen.waiting.length
     const isLeft = queued + active === 0
@@ -66,6 +65,11 @@ export async function carryOut(errand: Errand, options: CarryOutOptions): Promis
     silence(settled > 0 || active > 0)
     if (waiting.length > 0) await delay(pollMs)
   }
+}
+
+async function depthOf({ administration }: CarryOutOptions['queue'], kind: string) {
+  const depth = await administration.depth()
+  return depth.find((each) => each.kind === kind) ?? { queued: 0, active: 0, dead: 0 }
 }
 
 async function queueAll(

@@ -2,8 +2,8 @@ import { type Database, type DatabaseTarget, openDatabase } from '../../../src/d
 import { migrate } from '../../../src/database/migrate.ts'
 import { createInstance, type Instance } from '../../../src/operations/instance.ts'
 import type { JobQueue } from '../../../src/queue/contract.ts'
+import { createQueue } from '../../../src/queue/create-queue.ts'
 import type { JobKind } from '../../../src/queue/kinds.ts'
-import { createLocalQueue } from '../../../src/queue/local/local-queue.ts'
 import type { EmptyQueue } from './empty-queue.ts'
 
 /** Any will do: what a job of the kind does is up to the handler, which does nothing here. */
@@ -11,21 +11,28 @@ const kind = 'storage.remove' satisfies JobKind
 const payload = { keys: [] }
 
 /** As `compose.ts` makes it for this kind of database. */
-function createQueue(database: Database, instance: Instance, concurrency: number): JobQueue {
-  return createLocalQueue({ database, instance, concurrency: { [kind]: concurrency } })
+async function openQueue(
+  database: Database,
+  instance: Instance,
+  concurrency: number,
+): Promise<JobQueue> {
+  const queue = await createQueue({ database, instance, concurrency: { [kind]: concurrency } })
+  await queue.prepare()
+  return queue
 }
 
 export async function openLandfallQueue(target: DatabaseTarget): Promise<EmptyQueue> {
   const database = openDatabase(target)
   await migrate(database)
   const instance = createInstance()
-  const writer = createQueue(database, instance, 1)
+  const writer = await openQueue(database, instance, 1)
   return {
     enqueue: (count) =>
       database.transaction(async (trx) => {
         for (let added = 0; added < count; added += 1) await writer.enqueue(trx, kind, payload)
       }),
-    drain: (count, concurrency) => drain(createQueue(database, instance, concurrency), count),
+    drain: async (count, concurrency) =>
+      drain(await openQueue(database, instance, concurrency), count),
     async [Symbol.asyncDispose]() {
       await writer.stop(0)
       await database.close()
