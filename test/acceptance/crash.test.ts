@@ -22,8 +22,10 @@ describe.each(deploymentKinds)('on $name', ({ create }) => {
     const image = await api.converted(id)
     expect(image.state).toBe('ready')
     const made = image.renditions.map(({ preset, format }) => `${preset}.${format}`)
-    expect(made).toHaveLength(5)
-    expect(new Set(made).size).toBe(5)
+    expect(made).toHaveLength(6)
+    expect(new Set(made).size).toBe(6)
+    const objects = (await deployment.storedKeys()).filter((key) => key.startsWith('images/'))
+    expect(objects).toHaveLength(6)
     expect((await api.images()).items.map((item) => item.id)).toEqual([id])
     expect(sha256Of(await api.content(id))).toBe(sha256Of(photo))
 

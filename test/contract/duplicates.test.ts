@@ -122,6 +122,8 @@ describe.each(setups)('images of the same bytes on $name', ({ target, backend })
     expect(await bench.find(second)).toMatchObject({ state: 'processing' })
     await bench.run(second)
     await expectWhole(second)
+    // It takes what is whole, whichever comes first.
+    await expectWhole(await bench.arrived(picture))
     expect(bench.converted).toHaveLength(before + 1)
   })
 
