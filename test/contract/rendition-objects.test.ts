@@ -207,30 +207,58 @@ describe.each(setups)('objects of renditions on $name', ({ target, backend }) =>
   })
 })
 
-it('of an image that is deleted at any moment of its conversion stay none', async () => {
-  const [, postgres] = databaseTargets
-  const [disk] = backends
-  if (!postgres || !disk) throw new Error('there is no PostgreSQL')
-  const bench = await imageBench({ target: postgres, backend: disk, presets })
-  try {
-    const picture = await png()
+describe('objects of renditions, at any moment of a conversion', () => {
+  let picture: Buffer
+  let bench: ImageBench
+
+  beforeAll(async () => {
+    picture = await png()
+    const [, target] = databaseTargets
+    const [backend] = backends
+    if (!target || !backend) throw new Error('there is no PostgreSQL')
+    bench = await imageBench({ target, backend, presets })
+    return () => bench.cleanup()
+  })
+
+  /** Has something happen to an image at each statement of the attempt that converts it. */
+  async function everyMoment(
+    meanwhile: (id: string) => Promise<unknown>,
+    check: (id: string) => Promise<void>,
+  ): Promise<void> {
     for (let after = 1, paused = true; paused; after += 1) {
       const id = await bench.arrived(picture)
       await bench.clear()
       const round = await interleave(
         bench.database,
         (database) => bench.handlers({ database }).run(id),
-        () => bench.remove(id),
+        () => meanwhile(id),
         after,
       )
       paused = round.paused
       expect(round.outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+      await check(id)
       await bench.work()
-      expect(await bench.find(id)).toBeUndefined()
       expect(await bench.storedKeys(), `after ${after} statements`).toEqual([])
       await bench.expectExact()
     }
-  } finally {
-    await bench.cleanup()
   }
-}, 120_000)
+
+  it('stay none when the image is deleted then', async () => {
+    await everyMoment(
+      (id) => bench.remove(id),
+      async (id) => expect(await bench.find(id)).toBeUndefined(),
+    )
+  }, 120_000)
+
+  it('are there once when another attempt comes then, and it is told once', async () => {
+    await everyMoment(
+      (id) => bench.handlers().run(id),
+      async (id) => {
+        expect(await bench.events()).toEqual([['image.ready', id, { renditions }]])
+        expect(await bench.storedKeys()).toHaveLength(renditions)
+        await bench.expectExact()
+        await bench.remove(id)
+      },
+    )
+  }, 120_000)
+})
