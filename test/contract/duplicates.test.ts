@@ -1,6 +1,8 @@
 /** Images of the same bytes: converted once, each with a record of its own. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import { twinQuery } from '../../src/images/duplicates.ts'
+import { wantedOf } from '../../src/images/wanted.ts'
 import { png } from '../fixtures/images.ts'
 import { databaseTargets } from '../support/databases.ts'
 import { type ImageBench, imageBench, renderedBytes } from '../support/image-bench.ts'
@@ -277,4 +279,17 @@ describe('images of the same bytes, at any moment of what comes to another one',
     await everyMoment(converting, removing(0), false, expectSecond)
     await everyMoment(removing(0), converting, false, expectSecond)
   }, 120_000)
+})
+
+it('are looked for by an index of their content, however many images the owner has', async () => {
+  const [sqlite] = databaseTargets
+  if (!sqlite) throw new Error('no database to test on')
+  const { database, cleanup } = await sqlite.create()
+  const image = { id: 'an-id', owner: 'me', sha256: 'a-digest' }
+  const compiled = twinQuery(database.queries, image, wantedOf(presets)).compile()
+  const explained = { ...compiled, sql: `explain query plan ${compiled.sql}` }
+  const { rows } = await database.queries.executeQuery(explained)
+  await cleanup()
+  expect(JSON.stringify(rows)).toContain('INDEX images_by_content (owner=? AND sha256=?)')
+  expect(JSON.stringify(rows)).not.toContain('SCAN')
 })
