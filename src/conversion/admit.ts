@@ -1,90 +1,66 @@
-import { AppError } from '../errors.ts'
+import type { Preset } from './contract.ts'
+import { estimateMemory } from './estimate.ts'
 import type { Inspected } from './inspect.ts'
-import { fitInside, type Size } from './size.ts'
+import { placeholderBox } from './placeholder.ts'
+import { type Plan, planWork } from './plan.ts'
+import { pixelsOf } from './size.ts'
+import { grouped, mebibytes, tooLarge } from './too-large.ts'
 
 /** No image of more pixels is decoded, whatever memory there is: it would take minutes. */
 export const maxPixels = 1_000_000_000
 
-/** A process with sharp loaded, some jobs old. */
-const processBytes = 150 * 2 ** 20
-/** Rows that are in flight between a decoder that works from top to bottom and the resizer. */
-const rowsInFlight = 2_048
-const copyBytesPerPixel = 4
-/** Per pixel of the largest rendition, while the AVIF encoder works on it. */
-const encodeBytesPerPixel = 40
-
 /**
- * The bytes of memory it takes to convert an image whose decoded copy fits into `box`. Measured with
- * the decoders of libvips 8.18 and rounded up: what decides is not the pixels alone but whether the
- * decoder has to hold the whole frame. By the time of encoding, the frame is gone.
+ * An animation of more pixels, all frames counted, is not made to move: as it arrives, and in all
+ * that is made of it. On one core this is about a minute's work.
  */
-export function estimateMemory(image: Inspected, box: Size): number {
-  const copy = fitInside(image, box)
-  const copyPixels = copy.width * copy.height
-  const pixels = image.width * image.height
-  const sampleBytes = image.channels * image.bytesPerSample
-  const longestRow = Math.max(image.width, image.height)
-  const rows = Math.min(rowsInFlight * longestRow, pixels) * sampleBytes
-  const decoding = rows + pixels * frameBytesPerPixel(image) + copyPixels * copyBytesPerPixel
-  return processBytes + Math.max(decoding, copyPixels * encodeBytesPerPixel)
-}
+export const maxMovingPixels = { original: 500_000_000, renditions: 200_000_000 }
 
-/** What the decoder of a format holds per pixel of the whole frame; 0 when it holds rows only. */
-function frameBytesPerPixel(image: Inspected): number {
-  const sample = image.channels * image.bytesPerSample
-  switch (image.format) {
-    case 'jpeg':
-      return image.progressive ? 2 * image.channels : 0
-    case 'png':
-      return image.progressive ? sample : 0
-    // One strip may hold the whole picture, and the header does not say.
-    case 'tiff':
-      return sample
-    case 'webp':
-      return 6
-    case 'gif':
-      return 7
-    default:
-      return 17 * image.bytesPerSample
-  }
+export interface Admission {
+  readonly plan: Plan
+  /** Of memory. */
+  readonly bytes: number
 }
 
 /**
- * Lets an image through that can be decoded within `memory` bytes.
+ * Lets an image through that can be converted within `memory` bytes. Where only its moving takes too
+ * much, it is converted to stills: somebody who sends a long animation wants to see something.
  * @throws AppError `image-too-large` (422).
  */
-export function admit(image: Inspected, box: Size, memory: number): void {
-  const size = `${grouped(image.width)} × ${grouped(image.height)} pixels`
-  const pixels = image.width * image.height
+export function admit(original: Inspected, presets: readonly Preset[], memory: number): Admission {
+  const size = `${grouped(original.width)} × ${grouped(original.height)} pixels`
+  const pixels = pixelsOf(original)
   if (pixels > maxPixels) {
     throw tooLarge(
       `The image has ${size} (${grouped(Math.ceil(pixels / 1e6))} megapixels); ` +
         `at most ${grouped(maxPixels / 1e6)} megapixels can be converted.`,
     )
   }
-  const needed = estimateMemory(image, box)
-  if (needed > memory) {
-    throw tooLarge(
-      `Converting this ${kind(image)} of ${size} would take about ${mebibytes(needed)} of memory; ` +
-        `${mebibytes(memory)} are allowed.`,
-    )
-  }
+  const moving = admissionOf(original, presets)
+  if (moving.bytes <= memory && canMove(original, moving.plan)) return moving
+  const still = admissionOf({ ...original, frames: 1 }, presets)
+  if (still.bytes <= memory) return still
+  throw tooLarge(
+    `Converting this ${kind(original)} of ${size} would take about ${mebibytes(still.bytes)} of ` +
+      `memory; ${mebibytes(memory)} are allowed.`,
+  )
 }
 
-function tooLarge(message: string): AppError {
-  return new AppError('image-too-large', 422, message)
+function admissionOf(original: Inspected, presets: readonly Preset[]): Admission {
+  const plan = planWork(original, presets, placeholderBox)
+  return { plan, bytes: estimateMemory(original, plan) }
+}
+
+function canMove(original: Inspected, { tasks }: Plan): boolean {
+  const made = tasks.reduce((sum, task) => sum + pixelsOf(task) * task.frames, 0)
+  return (
+    original.frames === 1 ||
+    (pixelsOf(original) * original.frames <= maxMovingPixels.original &&
+      made <= maxMovingPixels.renditions)
+  )
 }
 
 function kind({ format, progressive }: Inspected): string {
   const name = format === 'webp' ? 'WebP' : format.toUpperCase()
   if (!progressive) return `${name} image`
   return format === 'png' ? 'interlaced PNG image' : `progressive ${name} image`
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString('en-US')
-}
-
-function mebibytes(bytes: number): string {
-  return `${grouped(Math.ceil(bytes / 2 ** 20))} MiB`
 }

@@ -4,22 +4,37 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { AppError, messageOf } from '../errors.ts'
-import { jobSchema, type Outcome } from './messages.ts'
+import { type Job, type Outcome, orderSchema, type Reply } from './messages.ts'
 import { convertImage } from './pipeline.ts'
 import { limitSharp } from './sharp-limits.ts'
 
-async function run(message: unknown): Promise<void> {
-  process.send?.(await outcomeOf(message))
+/** Lets the job that waits for memory go on. */
+let proceed = () => {}
+
+function obey(message: unknown): void {
+  const order = orderSchema.parse(message)
+  if (order.type === 'go') proceed()
+  else void outcomeOf(order).then(reply)
 }
 
-async function outcomeOf(message: unknown): Promise<Outcome> {
+function reply(message: Reply): void {
+  process.send?.(message)
+}
+
+async function outcomeOf({ memory, heifConvert, ...request }: Job): Promise<Outcome> {
   try {
-    const { memory, ...request } = jobSchema.parse(message)
-    const result = await convertImage(request, memory)
+    const result = await convertImage(request, { memory, heifConvert, reserve })
     return { type: 'converted', ...result, exif: result.exif ?? null }
   } catch (error) {
     return failure(error)
   }
+}
+
+function reserve(format: string, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    proceed = resolve
+    reply({ type: 'estimate', format, bytes })
+  })
 }
 
 function failure(error: unknown): Outcome {
@@ -38,9 +53,12 @@ function failure(error: unknown): Outcome {
   return { type: 'failed', code, status, message, ...text }
 }
 
-// An ordinary exit would wait for a decoder that is at work on its thread.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
-process.on('message', (message) => void run(message))
+// An ordinary exit would wait for a decoder that is at work on its thread, or leave one behind that
+// is a process of its own: the group is this process and what it started.
+process.on('disconnect', () => {
+  process.kill(-process.pid, 'SIGKILL')
+})
+process.on('message', obey)
 limitSharp()
 // When memory runs out, Linux is to take this process and not the one that holds the uploads.
 await writeFile('/proc/self/oom_score_adj', '1000').catch(() => undefined)

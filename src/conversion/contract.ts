@@ -22,8 +22,9 @@ export interface Preset {
   /** Of `cover`. */
   readonly focus: Focus
   /**
-   * Whether an image that moves still does as WebP; its other formats, and all of a preset that says
-   * no or has no WebP, are stills of the first frame.
+   * Whether an image that moves still does, which takes WebP among the formats; of such an image
+   * this preset then has nothing but the WebP. Every other rendition is a still of the first frame,
+   * and so is this one when the animation is too long to be made.
    */
   readonly animated: boolean
   /** One rendition is made for each, the preferred first. */
@@ -73,7 +74,8 @@ export interface ConversionResult {
 }
 
 /**
- * Turns one original into renditions, outside this process.
+ * Turns one original into renditions, outside this process. One that takes more memory or time than
+ * it may is given up, with `image-too-large` or `conversion-timeout`.
  *
  * Rejects with an `AppError`:
  * - status 422 when the file itself is at fault and no retry can help, with a message for its owner:

@@ -1,6 +1,8 @@
-import sharp, { type Raw, type Sharp } from 'sharp'
-import { AppError, messageOf } from '../errors.ts'
-import type { Size } from './size.ts'
+import sharp, { type Raw, type Sharp, type SharpOptions } from 'sharp'
+import { messageOf } from '../errors.ts'
+import { corruptImage } from './failures.ts'
+import type { Inspected } from './inspect.ts'
+import { pixelsOf, type Size } from './size.ts'
 
 /** Upright sRGB pixels without any metadata, one byte per sample, alpha not premultiplied. */
 export interface Raster extends Size {
@@ -8,23 +10,25 @@ export interface Raster extends Size {
   readonly channels: Raw['channels']
 }
 
+/** What a decoder reads, and how. */
+export type Input = Pick<Inspected, 'source'> &
+  Size &
+  Readonly<SharpOptions> & {
+    /** Its alpha channel, if there is one, says nothing. */
+    readonly isOpaque?: boolean
+  }
+
 /**
- * Decodes a file once, to exactly `size`; every rendition is made from the result.
+ * Decodes a picture once, to exactly `size`; every still is made from the result. Colours become
+ * sRGB; where the file's colour profile makes no sense, they are taken for sRGB.
  * @throws AppError `corrupt-image` (422).
  */
-export async function decode(input: string, original: Size, size: Size): Promise<Raster> {
+export async function decode(input: Input, size: Size): Promise<Raster> {
   try {
-    const { data, info } = await sharp(input, {
-      autoOrient: true,
-      failOn: 'warning',
-      // What was admitted, and no more, should the decoder find something else than the header said.
-      limitInputPixels: original.width * original.height,
+    return await decodeTo(input, size).catch((error) => {
+      if (!isAboutProfile(error)) throw error
+      return decodeTo({ ...input, ignoreIcc: true }, size)
     })
-      .resize(size.width, size.height, { fit: 'fill' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    return { data, width: info.width, height: info.height, channels: info.channels }
   } catch (error) {
     throw corruptImage(error)
   }
@@ -35,21 +39,27 @@ export function fromRaster({ data, width, height, channels }: Raster): Sharp {
   return sharp(data, { raw: { width, height, channels } })
 }
 
-/** The failure behind what a decoder said, which is kept as the cause. */
-export function corruptImage(cause: unknown): AppError {
-  const said = messageOf(cause)
-  if (/out of memory|unable to (?:al)?locate|cannot allocate/i.test(said)) {
-    return new AppError('conversion-failed', 503, 'There was not enough memory for the image.', {
-      cause,
-    })
-  }
-  const incomplete = /premature|truncat|unexpected end|end of file|bad seek/i.test(said)
-  return new AppError(
-    'corrupt-image',
-    422,
-    incomplete
-      ? 'The image is incomplete: the file ends before the picture does.'
-      : 'The image is damaged and cannot be read.',
-    { cause },
-  )
+/** An input as a pipeline that stops at the first thing wrong with it. */
+export function openInput({ source, width, height, isOpaque, ...options }: Input): Sharp {
+  const image = sharp(source, {
+    autoOrient: true,
+    failOn: 'warning',
+    // What was admitted, and no more, should the decoder find something else than the header said.
+    limitInputPixels: pixelsOf({ width, height }),
+    ...options,
+  })
+  return isOpaque ? image.removeAlpha() : image
+}
+
+async function decodeTo(input: Input, { width, height }: Size): Promise<Raster> {
+  const { data, info } = await openInput(input)
+    .resize(width, height, { fit: 'fill' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  return { data, width: info.width, height: info.height, channels: info.channels }
+}
+
+function isAboutProfile(error: unknown): boolean {
+  return /\bicc|profile|lcms|cms\b/i.test(messageOf(error))
 }

@@ -1,13 +1,16 @@
-import { open } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import sharp, { type Metadata } from 'sharp'
-import { AppError } from '../errors.ts'
-import { corruptImage } from './decode.ts'
-import { headSize, refused, requireConvertible, unsupportedFormat } from './sniff.ts'
+import { messageOf } from '../errors.ts'
+import { corruptImage, unsupportedCodec } from './failures.ts'
+import { headSize, requireConvertible } from './sniff.ts'
+import { megabytes, tooLarge } from './too-large.ts'
 
 /** What a file's header says, before any pixel is decoded. */
 export interface Inspected {
-  /** `jpeg`, `png`, `webp`, `gif`, `avif`, `tiff`. */
+  /** `jpeg`, `png`, `webp`, `gif`, `avif`, `tiff`, `svg`, `heic`. */
   readonly format: string
+  /** Of HEIF, as far as it is known: `hevc`, `av1` and others. */
+  readonly codec: string | undefined
   /** Pixels as a person sees them, after orientation. */
   readonly width: number
   readonly height: number
@@ -15,28 +18,50 @@ export interface Inspected {
   readonly bytesPerSample: number
   /** A progressive JPEG or an interlaced PNG: nothing can be shown before all of it is decoded. */
   readonly progressive: boolean
-  /** As the EXIF block has it, if there is one. */
+  /** Of an animation; 1 for anything else, also for a document of many pages. */
+  readonly frames: number
+  /** Pictures in the file that are no frames of an animation. */
+  readonly pages: number
+  /** Of the file. */
+  readonly fileBytes: number
+  /** As the file has them, if it does. */
   readonly exif: Buffer | undefined
+  readonly icc: Buffer | undefined
+  /** What decoders are given: the file's path, or its bytes where a path would let them look around. */
+  readonly source: string | Buffer
 }
+
+/** Bytes. Larger drawings are no drawings but data in disguise, and all of one has to be in memory. */
+const largestSvg = 10_000_000
 
 /**
  * Reads a file's header.
- * @throws AppError `not-an-image`, `unsupported-format` or `corrupt-image`; system errors as they are.
+ * @throws AppError `not-an-image`, `unsupported-format`, `corrupt-image` or `image-too-large`;
+ *   system errors as they are.
  */
 export async function inspect(input: string): Promise<Inspected> {
-  await requireConvertible(await readHead(input))
-  const metadata = await readMetadata(input)
-  if (metadata.format === 'heif' && metadata.compression !== 'av1') {
-    throw refused(unsupportedFormat('image/heic'))
-  }
+  const contentType = await requireConvertible(await readHead(input))
+  const { size: fileBytes } = await stat(input)
+  const source = contentType === 'image/svg+xml' ? await readSvg(input, fileBytes) : input
+  const metadata = await readMetadata(source, contentType)
+  const { autoOrient, channels, isProgressive, exif, icc } = metadata
+  const { width, height } = typeof source === 'string' ? autoOrient : svgSize(autoOrient, source)
+  const pages = metadata.pages ?? 1
+  const moves = metadata.format === 'gif' || metadata.format === 'webp'
   return {
-    format: metadata.format === 'heif' ? 'avif' : metadata.format,
-    width: metadata.autoOrient.width,
-    height: metadata.autoOrient.height,
-    channels: metadata.channels,
+    format: formatOf(metadata),
+    codec: metadata.compression,
+    width,
+    height,
+    channels,
     bytesPerSample: bytesPerSample[metadata.depth] ?? 8,
-    progressive: metadata.isProgressive,
-    exif: metadata.exif,
+    progressive: isProgressive,
+    frames: moves ? pages : 1,
+    pages: moves ? 1 : pages,
+    fileBytes,
+    exif,
+    icc,
+    source,
   }
 }
 
@@ -50,17 +75,47 @@ const bytesPerSample: Readonly<Record<string, number>> = {
   float: 4,
 }
 
+function formatOf({ format, compression }: Metadata): string {
+  if (format !== 'heif') return format
+  return compression === 'av1' ? 'avif' : 'heic'
+}
+
 async function readHead(input: string): Promise<Buffer> {
   await using file = await open(input)
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(headSize) })
   return buffer.subarray(0, bytesRead)
 }
 
-async function readMetadata(input: string): Promise<Metadata> {
+async function readSvg(input: string, size: number): Promise<Buffer> {
+  if (size <= largestSvg) return readFile(input)
+  throw tooLarge(`The SVG file has ${megabytes(size)}; at most ${megabytes(largestSvg)} are read.`)
+}
+
+/**
+ * The renderer counts in 32 bits and takes what does not fit into them for one pixel; so is what is
+ * negative.
+ */
+function svgSize(found: { width: number; height: number }, svg: Buffer) {
+  const root = /<(?:[\w-]+:)?svg\b[^>]*>/i.exec(svg.toString('utf8', 0, headSize))?.[0] ?? ''
+  const declared = ['width', 'height'].map((name) =>
+    Number.parseFloat(new RegExp(`\\s${name}\\s*=\\s*["']\\s*([^"']*)`).exec(root)?.[1] ?? '1'),
+  )
+  if (declared.some((side) => side < 0)) {
+    throw corruptImage(new Error(`declared size ${declared.join(' × ')}`))
+  }
+  if (found.width === 1 && found.height === 1 && declared.some((side) => side >= 2 ** 31)) {
+    throw tooLarge('The SVG image declares sides of more than 2,147,483,647 pixels.')
+  }
+  return found
+}
+
+async function readMetadata(source: string | Buffer, contentType: string): Promise<Metadata> {
   try {
     // No pixel is decoded here; admission judges the size with a message that names the numbers.
-    return await sharp(input, { limitInputPixels: false }).metadata()
+    return await sharp(source, { limitInputPixels: false }).metadata()
   } catch (error) {
-    throw error instanceof AppError ? error : corruptImage(error)
+    const isHeif = /^image\/hei[cf]/.test(contentType)
+    if (isHeif && /unsupported/i.test(messageOf(error))) throw unsupportedCodec(undefined, error)
+    throw corruptImage(error)
   }
 }

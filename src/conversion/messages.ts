@@ -1,4 +1,14 @@
-/** What the server and a conversion process say to each other; each side parses what it hears. */
+/**
+ * What the server and a conversion process say to each other; each side parses what it hears.
+ *
+ *     server              process
+ *     convert ──────────▶ looks at the file
+ *             ◀────────── estimate
+ *     go      ──────────▶ converts, once the server has the memory for it
+ *             ◀────────── converted
+ *
+ * Instead of an estimate or a result there may be `failed`.
+ */
 import { z } from 'zod'
 
 const format = z.enum(['webp', 'avif', 'jpeg', 'png'])
@@ -17,13 +27,19 @@ const preset = z.object({
 })
 
 /** From the server: convert this; there is one job at a time. */
-export const jobSchema = z.object({
+const job = z.object({
+  type: z.literal('convert'),
   input: z.string(),
   outputDirectory: z.string(),
   presets: z.array(preset).readonly(),
   memory: z.number(),
+  heifConvert: z.string().optional(),
 })
-export type Job = z.infer<typeof jobSchema>
+export type Job = z.infer<typeof job>
+
+/** From the server. */
+export const orderSchema = z.discriminatedUnion('type', [job, z.object({ type: z.literal('go') })])
+export type Order = z.infer<typeof orderSchema>
 
 const rendition = z.object({
   preset: presetName,
@@ -55,6 +71,17 @@ const failed = z.object({
   cause: z.string().optional(),
 })
 
-/** From the process: how the job ended. */
-export const outcomeSchema = z.discriminatedUnion('type', [converted, failed])
-export type Outcome = z.infer<typeof outcomeSchema>
+/** The bytes of memory a job will need. */
+const estimate = z.object({
+  type: z.literal('estimate'),
+  format: z.string(),
+  bytes: z.number().positive(),
+})
+export type Estimate = z.infer<typeof estimate>
+
+/** How a job ended. */
+export type Outcome = z.infer<typeof converted> | z.infer<typeof failed>
+
+/** From the process. */
+export const replySchema = z.discriminatedUnion('type', [estimate, converted, failed])
+export type Reply = z.infer<typeof replySchema>

@@ -1,54 +1,51 @@
-import { AppError, hasCode } from '../errors.ts'
 import { admit } from './admit.ts'
 import type { ConversionRequest, ConversionResult, ConvertedRendition } from './contract.ts'
 import { decode } from './decode.ts'
 import { readExif } from './exif.ts'
+import { asAppError } from './failures.ts'
+import { openOriginal } from './heif.ts'
 import { inspect } from './inspect.ts'
-import { makePlaceholder, placeholderBox } from './placeholder.ts'
-import { writeRenditions } from './renditions.ts'
-import { enclosing, fitInside } from './size.ts'
+import { makePlaceholder } from './placeholder.ts'
+import { encodeTask, writeRenditions } from './renditions.ts'
+
+/** What a conversion may use. */
+export interface Means {
+  /** Bytes of memory that all conversions together may be estimated to need. */
+  readonly memory: number
+  /** The program that decodes HEIC, if the machine has it. */
+  readonly heifConvert: string | undefined
+  /** Resolves once there is room for what a conversion of this format is estimated to need. */
+  reserve(format: string, bytes: number): Promise<void>
+}
 
 /**
  * Converts one image in this process, which `limitSharp` has prepared. The original is decoded once,
- * to the size of the largest rendition; each rendition and the placeholder are made from that copy.
- * @param memory bytes the conversion may be estimated to need.
+ * to the size of the largest rendition; each still and the placeholder are made from that copy.
  * @throws AppError as `Converter` lists them.
  */
 export async function convertImage(
   { input, outputDirectory, presets }: ConversionRequest,
-  memory: number,
+  means: Means,
 ): Promise<ConversionResult> {
   try {
     const original = await inspect(input)
-    const box = enclosing([...presets, placeholderBox])
-    admit(original, box, memory)
-    const raster = await decode(input, original, fitInside(original, box))
+    const { plan, bytes } = admit(original, presets, means.memory)
+    await means.reserve(original.format, bytes)
+    await using opened = await openOriginal(original, outputDirectory, means.heifConvert)
+    const copy = await decode(opened.input, plan.copy)
     const renditions: ConvertedRendition[] = []
-    for (const preset of presets) {
-      renditions.push(...(await writeRenditions(raster, original, preset, outputDirectory)))
+    for (const task of plan.tasks) {
+      const encoded = await encodeTask(task, opened.input, copy)
+      renditions.push(...(await writeRenditions(task, encoded, outputDirectory)))
     }
-    return {
-      format: original.format,
-      width: original.width,
-      height: original.height,
-      exif: readExif(original.exif),
-      ...(await makePlaceholder(raster)),
-      renditions,
-    }
+    const placeholder = await makePlaceholder(copy)
+    const { format, width, height } = original
+    const exif = readExif(original.exif)
+    const inOrder = presets.flatMap(({ name }) =>
+      renditions.filter(({ preset }) => preset === name),
+    )
+    return { format, width, height, exif, ...placeholder, renditions: inOrder }
   } catch (error) {
     throw asAppError(error)
   }
-}
-
-/** What is no AppError yet is not the file's fault: a disk that is full, a file that is gone. */
-function asAppError(error: unknown): AppError {
-  if (error instanceof AppError) return error
-  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
-    return new AppError('storage-full', 507, 'There is no room for the renditions.', {
-      cause: error,
-    })
-  }
-  return new AppError('conversion-failed', 503, 'The image could not be converted just now.', {
-    cause: error,
-  })
 }

@@ -1,8 +1,12 @@
 import { AppError } from '../errors.ts'
+import { attempt, type Limits } from './attempt.ts'
 import type { ConversionRequest, ConversionResult, Converter } from './contract.ts'
 import { ConversionProcess } from './conversion-process.ts'
+import { findHeifConvert } from './heif-convert.ts'
+import { MemoryBudget } from './memory-budget.ts'
 import type { Job, Outcome } from './messages.ts'
 import { renditionPath } from './rendition-path.ts'
+import { residentBytes, restingBytes } from './resident-memory.ts'
 import { Slots } from './slots.ts'
 
 /** Where the converter reports on its processes; a pino logger is one. */
@@ -11,18 +15,23 @@ export interface ConversionLogger {
   warn(fields: object, message: string): void
 }
 
-export interface ConverterOptions {
+export interface ConverterOptions extends Partial<Limits> {
   /** Jobs at a time, each in a process of its own. */
   readonly concurrency: number
-  /** Bytes a job may be estimated to need. */
+  /** Bytes that jobs at work may be estimated to need, all of them together. */
   readonly memory: number
-  /** Milliseconds after which a job's process is killed, waiting in line not counted. */
-  readonly deadlineMs?: number
+  /** The program that decodes HEIC; undefined: look for it, null: do without. */
+  readonly heifConvert?: string | null
   readonly logger?: ConversionLogger
 }
 
-/** After this many jobs a process is replaced, for memory that allocators do not give back. */
+/**
+ * After this many jobs a process is replaced, and after one that left it fat, for memory that
+ * allocators do not give back.
+ */
 const jobsPerProcess = 100
+
+const defaults = { deadlineMs: 120_000, svgDeadlineMs: 20_000 }
 
 const silent: ConversionLogger = { debug: () => undefined, warn: () => undefined }
 
@@ -37,6 +46,7 @@ export function createConverter(options: ConverterOptions): Converter {
 class ProcessPool implements Converter {
   readonly #options: Required<ConverterOptions>
   readonly #slots: Slots
+  readonly #budget: MemoryBudget
   readonly #processes = new Set<ConversionProcess>()
   readonly #idle = new Set<ConversionProcess>()
   /** One for each conversion, waiting or running. */
@@ -44,8 +54,11 @@ class ProcessPool implements Converter {
   #closed = false
 
   constructor(options: ConverterOptions) {
-    this.#options = { deadlineMs: 120_000, logger: silent, ...options }
-    this.#slots = new Slots(options.concurrency)
+    const { concurrency, memory, heifConvert = findHeifConvert() } = options
+    this.#options = { ...defaults, logger: silent, ...options, heifConvert }
+    // With less memory than that many processes have at rest, they would only wait for each other.
+    this.#slots = new Slots(Math.min(concurrency, Math.max(1, Math.floor(memory / restingBytes))))
+    this.#budget = new MemoryBudget(memory)
   }
 
   async convert(request: ConversionRequest, signal: AbortSignal): Promise<ConversionResult> {
@@ -73,32 +86,41 @@ class ProcessPool implements Converter {
     request: ConversionRequest,
     stop: AbortController,
   ): Promise<ConversionResult> {
-    const { deadlineMs, memory } = this.#options
     const giveBack = await this.#slots.take(stop.signal)
-    const deadline = setTimeout(() => stop.abort(overdue(deadlineMs)), deadlineMs)
     try {
-      const outcome = await this.#run(jobOf(request, memory), stop.signal)
+      const outcome = await this.#run(this.#jobOf(request), stop)
       return resultOf(outcome, request.outputDirectory)
     } finally {
-      clearTimeout(deadline)
       giveBack()
     }
   }
 
   /** Runs a job until it ends by itself or `stop` is aborted, which ends its process. */
-  async #run(job: Job, stop: AbortSignal): Promise<Outcome> {
+  async #run(job: Job, stop: AbortController): Promise<Outcome> {
     const process = this.#takeProcess()
+    const { pid } = process
     const kill = () => void process.kill()
-    stop.addEventListener('abort', kill, { once: true })
+    stop.signal.addEventListener('abort', kill, { once: true })
+    let release = () => {}
     try {
-      return await process.run(job)
+      const { outcome, ...memory } = await attempt(
+        process,
+        job,
+        stop,
+        this.#options,
+        this.#budget,
+        (giveBack) => (release = giveBack),
+      )
+      this.#options.logger.debug({ pid, ...memory }, 'conversion settled')
+      return outcome
     } catch (error) {
-      stop.throwIfAborted()
-      this.#options.logger.warn({ pid: process.pid, err: error }, 'conversion process crashed')
+      stop.signal.throwIfAborted()
+      this.#options.logger.warn({ pid, err: error }, 'conversion process crashed')
       throw error
     } finally {
-      stop.removeEventListener('abort', kill)
+      stop.signal.removeEventListener('abort', kill)
       await this.#putBack(process)
+      release()
     }
   }
 
@@ -110,7 +132,7 @@ class ProcessPool implements Converter {
   }
 
   #startProcess(): ConversionProcess {
-    const process = new ConversionProcess()
+    const process = new ConversionProcess(this.#options.memory)
     const { pid } = process
     this.#processes.add(process)
     this.#options.logger.debug({ pid }, 'conversion process started')
@@ -123,14 +145,17 @@ class ProcessPool implements Converter {
   }
 
   async #putBack(process: ConversionProcess): Promise<void> {
-    const reusable = process.alive && process.jobs < jobsPerProcess && !this.#closed
+    const isSlim = (residentBytes(process.pid ?? 0) ?? 0) <= restingBytes
+    const reusable = process.alive && process.jobs < jobsPerProcess && isSlim && !this.#closed
     if (reusable) this.#idle.add(process)
     else await process.kill()
   }
-}
 
-function jobOf({ input, outputDirectory, presets }: ConversionRequest, memory: number): Job {
-  return { input, outputDirectory, presets, memory }
+  #jobOf({ input, outputDirectory, presets }: ConversionRequest): Job {
+    const { memory, heifConvert } = this.#options
+    const decoder = heifConvert === null ? {} : { heifConvert }
+    return { type: 'convert', input, outputDirectory, presets, memory, ...decoder }
+  }
 }
 
 /** Paths are worked out here: a decoder that was taken over must not be able to name other files. */
@@ -144,15 +169,6 @@ function resultOf(outcome: Outcome, directory: string): ConversionResult {
     path: renditionPath(directory, rendition.preset, rendition.format),
   }))
   return { format, width, height, exif: exif ?? undefined, thumbhash, color, renditions }
-}
-
-function overdue(deadlineMs: number): AppError {
-  const seconds = Math.ceil(deadlineMs / 1_000)
-  return new AppError(
-    'conversion-timeout',
-    422,
-    `Converting the image took longer than ${seconds} s and was given up.`,
-  )
 }
 
 function stopping(): AppError {

@@ -1,73 +1,37 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import type { Sharp } from 'sharp'
-import type { ConvertedRendition, Preset, RenditionFormat } from './contract.ts'
-import { fromRaster, type Raster } from './decode.ts'
+import { encodeAnimation } from './animation.ts'
+import type { ConvertedRendition } from './contract.ts'
+import { cutTo } from './crop.ts'
+import type { Input, Raster } from './decode.ts'
+import { encoders } from './encode.ts'
+import type { Task } from './plan.ts'
 import { renditionPath } from './rendition-path.ts'
-import { fitInside, type Size } from './size.ts'
 
-interface Encoder {
-  readonly contentType: string
-  encode(image: Sharp, quality: number | undefined): Sharp
+/** A still is made from the decoded copy, an animation from the original. */
+export function encodeTask(task: Task, input: Input, copy: Raster): Promise<Buffer> {
+  return task.frames > 1 ? encodeAnimation(input, copy, task) : encodeStill(copy, task)
 }
 
-const encoders: Readonly<Record<RenditionFormat, Encoder>> = {
-  webp: {
-    contentType: 'image/webp',
-    encode: (image, quality) => image.webp({ quality, effort: 4 }),
-  },
-  avif: {
-    contentType: 'image/avif',
-    // The encoder's own default of 4 takes four times as long for a few percent of size.
-    encode: (image, quality) => image.avif({ quality, effort: 2 }),
-  },
-  jpeg: {
-    contentType: 'image/jpeg',
-    encode: (image, quality) =>
-      image.flatten({ background: '#ffffff' }).jpeg({ quality, progressive: true }),
-  },
-  png: {
-    contentType: 'image/png',
-    encode: (image, quality) => image.png({ quality }),
-  },
-}
-
-/**
- * Writes every format of a preset into `directory`. The size follows from the original, not from
- * the raster, so that rounding twice does not shift it.
- */
+/** Writes a file for each preset that asked for it. */
 export async function writeRenditions(
-  raster: Raster,
-  original: Size,
-  preset: Preset,
+  task: Task,
+  bytes: Buffer,
   directory: string,
 ): Promise<ConvertedRendition[]> {
-  const size = fitInside(original, preset)
+  const { width, height, format, frames } = task
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const { contentType } = encoders[format]
   const renditions: ConvertedRendition[] = []
-  for (const format of preset.formats) {
-    const bytes = await encode(raster, size, format, preset.quality[format])
-    const path = renditionPath(directory, preset.name, format)
+  for (const preset of task.presets) {
+    const path = renditionPath(directory, preset, format)
     await writeFile(path, bytes)
-    renditions.push({
-      preset: preset.name,
-      format,
-      contentType: encoders[format].contentType,
-      ...size,
-      frames: 1,
-      size: bytes.length,
-      path,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-    })
+    const size = bytes.length
+    renditions.push({ preset, format, contentType, width, height, frames, size, path, sha256 })
   }
   return renditions
 }
 
-function encode(
-  raster: Raster,
-  { width, height }: Size,
-  format: RenditionFormat,
-  quality: number | undefined,
-): Promise<Buffer> {
-  const image = fromRaster(raster).resize(width, height, { fit: 'fill' })
-  return encoders[format].encode(image, quality).toBuffer()
+async function encodeStill(copy: Raster, task: Task): Promise<Buffer> {
+  return encoders[task.format].encode(await cutTo(copy, task), task.quality).toBuffer()
 }

@@ -14,7 +14,8 @@ export const conversionSettings = {
     name: 'CONVERSION_MEMORY',
     default: '1GiB',
     expected: 'a size of at least 256MiB, such as 512MiB or 2GiB',
-    description: 'Memory one conversion may need; an image estimated to need more is refused.',
+    description:
+      'Memory that conversions at work may need, all together: an image waits until there is room for it, and is refused if it needs more alone.',
     parse: (raw) => {
       const bytes = parseSize(raw)
       return bytes !== undefined && bytes >= leastMemory ? bytes : undefined

@@ -19,14 +19,14 @@ const convertible = new Set([
   'image/gif',
   'image/avif',
   'image/tiff',
+  'image/svg+xml',
+  'image/heic',
+  'image/heic-sequence',
+  'image/heif',
+  'image/heif-sequence',
 ])
 
 const formatNames: Readonly<Record<string, string>> = {
-  'image/svg+xml': 'SVG',
-  'image/heic': 'HEIC',
-  'image/heic-sequence': 'HEIC',
-  'image/heif': 'HEIF',
-  'image/heif-sequence': 'HEIF',
   'image/jxl': 'JPEG XL',
   'image/vnd.adobe.photoshop': 'Photoshop',
   'image/x-icon': 'Icon',
@@ -60,16 +60,17 @@ export async function examine(head: Buffer): Promise<Examined> {
 }
 
 /**
- * Lets only images through that can be converted.
- * @throws AppError with the code of the refusal, 422.
+ * The media type of an image that can be converted.
+ * @throws AppError with the code of the refusal, 422, for anything else.
  */
-export async function requireConvertible(head: Buffer): Promise<void> {
-  const { refusal } = await examine(head)
+export async function requireConvertible(head: Buffer): Promise<string> {
+  const { refusal, contentType = '' } = await examine(head)
   if (refusal) throw refused(refusal)
+  return contentType
 }
 
 /** A refusal as an error (422). */
-export function refused({ code, message }: Refusal): AppError {
+function refused({ code, message }: Refusal): AppError {
   return new AppError(code, 422, message)
 }
 
@@ -82,11 +83,11 @@ function refusalOf(head: Buffer, { contentType, image }: Sniffed): Refusal | und
 }
 
 /** The refusal of an image whose format is known but not converted. */
-export function unsupportedFormat(contentType: string): Refusal {
+function unsupportedFormat(contentType: string): Refusal {
   const name = formatNames[contentType] ?? contentType.replace(/^image\/(x-)?/, '').toUpperCase()
   return {
     code: 'unsupported-format',
-    message: `${name} images cannot be converted; JPEG, PNG, WebP, GIF, AVIF and TIFF can.`,
+    message: `${name} images cannot be converted; JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG and HEIC can.`,
   }
 }
 

@@ -108,10 +108,10 @@ describe.each(places)('a file that arrives, with $name', ({ target, backend }) =
     },
     {
       what: 'a drawing',
-      bytes: () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
+      bytes: () => Buffer.from([0xff, 0x0a, 0, 0]),
       code: 'unsupported-format',
-      message: expect.stringContaining('SVG images cannot be converted'),
-      type: 'image/svg+xml',
+      message: expect.stringContaining('JPEG XL images cannot be converted'),
+      type: 'image/jxl',
     },
   ])('failed at once when it is $what, and no job looks at it', async (given) => {
     const bytes = given.bytes()

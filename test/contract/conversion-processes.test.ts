@@ -43,11 +43,10 @@ afterEach(async () => {
 
 function start(options: Partial<ConverterOptions> = {}): void {
   const logger = {
-    debug: (fields: object) => {
-      if ('pid' in fields && typeof fields.pid === 'number') {
-        if ('how' in fields) ended.push(fields.pid)
-        else pids.push(fields.pid)
-      }
+    debug: (fields: object, message: string) => {
+      if (!('pid' in fields && typeof fields.pid === 'number')) return
+      if (message === 'conversion process started') pids.push(fields.pid)
+      if (message === 'conversion process ended') ended.push(fields.pid)
     },
     warn: () => undefined,
   }
@@ -125,7 +124,8 @@ describe('a conversion process', () => {
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
     const names = environment.split('\0').flatMap((line) => (line ? [line.split('=')[0]] : []))
     const own = names.filter((name) => !name?.startsWith('NODE_'))
-    expect(own.sort()).toEqual(['MALLOC_ARENA_MAX', 'UV_THREADPOOL_SIZE'])
+    const expected = ['MALLOC_ARENA_MAX', 'MALLOC_TRIM_THRESHOLD_', 'UV_THREADPOOL_SIZE']
+    expect(own.sort()).toEqual(expected)
     expect(environment).not.toContain('not for decoders')
   })
 

@@ -1,19 +1,26 @@
 import { expect, it } from 'vitest'
-import { admit, estimateMemory } from '../../../src/conversion/admit.ts'
+import { admit } from '../../../src/conversion/admit.ts'
 import type { Inspected } from '../../../src/conversion/inspect.ts'
+import { testPreset } from '../../support/presets.ts'
 
-const box = { width: 2_048, height: 2_048 }
+const box = [testPreset({ width: 2_048, height: 2_048, animated: true })]
 const GiB = 2 ** 30
 
 function image(over: Partial<Inspected>): Inspected {
   return {
     format: 'jpeg',
+    codec: undefined,
     width: 12_000,
     height: 8_000,
     channels: 3,
     bytesPerSample: 1,
     progressive: false,
+    frames: 1,
+    pages: 1,
+    fileBytes: 1_000_000,
     exif: undefined,
+    icc: undefined,
+    source: 'file',
     ...over,
   }
 }
@@ -44,8 +51,8 @@ it.each([
 
 it('sixteen bits per channel need twice the frame', () => {
   const png = { format: 'png', progressive: true } as const
-  const eight = estimateMemory(image(png), box)
-  const sixteen = estimateMemory(image({ ...png, bytesPerSample: 2 }), box)
+  const eight = admit(image(png), box, GiB).bytes
+  const sixteen = admit(image({ ...png, bytesPerSample: 2 }), box, GiB).bytes
   expect(sixteen - eight).toBeGreaterThan(12_000 * 8_000 * 3)
 })
 
@@ -60,4 +67,19 @@ it('more than 1,000 megapixels are refused however much memory there is', () => 
   expect(() => admit(image({ width: 60_000, height: 60_000 }), box, 2 ** 50)).toThrow(
     'The image has 60,000 × 60,000 pixels (3,600 megapixels); at most 1,000 megapixels can be converted.',
   )
+})
+
+const gif = { format: 'gif', width: 640, height: 480 } as const
+const framesOf = (over: Partial<Inspected>, memory = GiB) =>
+  admit(image({ ...gif, ...over }), box, memory).plan.tasks.map(({ frames }) => frames)
+
+it('an animation moves as long as that is no more than about a minute of work', () => {
+  expect(framesOf({ frames: 600 })).toEqual([600])
+  expect(framesOf({ frames: 700 })).toEqual([1])
+  expect(framesOf({ frames: 65_535, width: 2_000, height: 2_000 })).toEqual([1])
+})
+
+it('an animation that would take too much memory is shown as a still', () => {
+  expect(framesOf({ frames: 300 })).toEqual([300])
+  expect(framesOf({ frames: 300 }, 300 * 2 ** 20)).toEqual([1])
 })

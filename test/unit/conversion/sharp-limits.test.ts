@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -31,6 +31,14 @@ it.each(['jpeg', 'png', 'webp', 'gif', 'avif', 'tiff'])('%s can be decoded', asy
   expect((await image.raw().toBuffer()).length).toBeGreaterThan(0)
 })
 
-it.each(['svg', 'ppm'])('%s cannot be decoded, whatever let it through', async (format) => {
-  await expect(sharp(join(directory, `a.${format}`)).metadata()).rejects.toThrow('unsupported')
+it('SVG can be rendered from memory', async () => {
+  const bytes = await readFile(join(directory, 'a.svg'))
+  expect((await sharp(bytes).raw().toBuffer()).length).toBe(9 * 9 * 4)
 })
+
+it.each(['svg', 'ppm'])(
+  'a file of %s cannot be opened, whatever let it through',
+  async (format) => {
+    await expect(sharp(join(directory, `a.${format}`)).metadata()).rejects.toThrow('unsupported')
+  },
+)

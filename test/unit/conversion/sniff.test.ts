@@ -33,8 +33,6 @@ describe('what a file is', () => {
   it.each([
     ['image/heic', ftyp('heic', 'mif1', 'heic')],
     ['image/heif', ftyp('mif1', 'heic')],
-    ['image/jxl', Buffer.from([0xff, 0x0a, 0, 0])],
-    ['image/bmp', Buffer.from('BM0123456789')],
     ['image/svg+xml', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')],
     [
       'image/svg+xml',
@@ -42,6 +40,13 @@ describe('what a file is', () => {
         '\uFEFF<?xml version="1.0"?>\n<!-- a -->\n<!DOCTYPE svg [<!ENTITY a "b">]>\n<svg>',
       ),
     ],
+  ])('is an image to convert for %s', async (contentType, head) => {
+    expect(await sniff(head)).toEqual({ contentType, image: 'convertible' })
+  })
+
+  it.each([
+    ['image/jxl', Buffer.from([0xff, 0x0a, 0, 0])],
+    ['image/bmp', Buffer.from('BM0123456789')],
   ])('is an unsupported image for %s', async (contentType, head) => {
     expect(await sniff(head)).toEqual({ contentType, image: 'unsupported' })
   })
@@ -59,10 +64,11 @@ describe('what a file is', () => {
 
 describe('a refusal', () => {
   it('names the format that is not converted', async () => {
-    await expect(requireConvertible(ftyp('heic', 'mif1'))).rejects.toMatchObject({
+    await expect(requireConvertible(Buffer.from([0xff, 0x0a, 0, 0]))).rejects.toMatchObject({
       code: 'unsupported-format',
       status: 422,
-      message: 'HEIC images cannot be converted; JPEG, PNG, WebP, GIF, AVIF and TIFF can.',
+      message:
+        'JPEG XL images cannot be converted; JPEG, PNG, WebP, GIF, AVIF, TIFF, SVG and HEIC can.',
     })
   })
 
