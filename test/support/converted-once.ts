@@ -40,8 +40,17 @@ export async function expectConvertedOnce(
   expect(ids.filter((id) => records.readyEvents.get(id) !== 1)).toEqual([])
   expect(records.images.size).toBe(ids.length)
   const originals = ids.map((id) => `uploads/${id}`)
-  await expect
-    .poll(() => stand.storedKeys())
-    .toEqual([...originals, ...records.renditionKeys].sort())
-  await expect.poll(() => stand.workFiles()).toEqual([])
+  await untilOnly([...originals, ...records.renditionKeys].sort(), () => stand.storedKeys())
+  await untilOnly([], () => stand.workFiles())
+}
+
+/** What is removed is removed soon; what is missing then, or too much, is told. */
+async function untilOnly(expected: string[], look: () => Promise<string[]>): Promise<void> {
+  let seen: string[] = []
+  const isThere = async () => {
+    seen = await look()
+    return seen.join('\n') === expected.join('\n')
+  }
+  await waitFor(isThere, { timeoutMs: 20_000, intervalMs: 250 }).catch(() => {})
+  expect(seen).toEqual(expected)
 }
