@@ -41,7 +41,7 @@ export function twinQuery(
       .where('id', '!=', id)
       .where(({ eb, selectFrom }) => {
         const made = selectFrom('renditions')
-          .select(({ fn }) => fn.countAll<number>().as('count'))
+          .select(({ fn }) => fn.count<number>('preset').distinct().as('count'))
           .whereRef('renditions.image_id', '=', 'images.id')
           .where('renditions.fingerprint', 'in', fingerprintsOf(wanted))
         return eb(made, '=', wanted.length)
@@ -67,7 +67,8 @@ export async function borrowRenditions(
     .execute()
   const renditions = rows.map((row) => ({ ...toRendition(row), revision: 1 }))
   const keys = renditions.map(({ key }) => key)
-  const areThere = keys.length === wanted.length && (await lockObjects(trx, keys))
+  const presets = new Set(renditions.map(({ preset }) => preset))
+  const areThere = presets.size === wanted.length && (await lockObjects(trx, keys))
   return areThere ? renditions : undefined
 }
 

@@ -1,5 +1,5 @@
 /** Images that are not as they would be if they were converted now. */
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Queries } from '../database/database.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -41,14 +41,22 @@ function outdatedQuery(queries: Queries, wanted: readonly Wanted[]) {
   return queries
     .selectFrom('images')
     .where('state', '=', sql.lit('ready' as const))
-    .where(({ eb, selectFrom, or }) => {
+    .where(({ eb, selectFrom, exists, or }) => {
       const made = selectFrom('renditions')
-        .select(({ fn }) => fn.countAll<number>().as('count'))
         .whereRef('renditions.image_id', '=', 'images.id')
         .where('renditions.preset', 'in', presets)
-      const current = made.where('renditions.fingerprint', 'in', fingerprints)
-      const differs = (count: typeof made): Expression<SqlBool> => eb(count, '!=', wanted.length)
-      return or([differs(made), differs(current)])
+      const current = made
+        .where('renditions.fingerprint', 'in', fingerprints)
+        .select(({ fn }) => fn.count<number>('preset').distinct().as('count'))
+      const other = made
+        .where(({ or, eb }) =>
+          or([
+            eb('renditions.fingerprint', 'is', null),
+            eb('renditions.fingerprint', 'not in', fingerprints),
+          ]),
+        )
+        .select('renditions.preset')
+      return or([eb(current, '!=', wanted.length), exists(other)])
     })
 }
 

@@ -21,7 +21,12 @@ import type { ImageState, Schema } from '../database/schema.ts'
 import { renditionKey } from '../storage/keys.ts'
 import type { Wanted } from './wanted.ts'
 
-export interface NamedObject extends Wanted {
+/** A rendition that was made, and by what. */
+export interface Asked extends Wanted {
+  readonly format: string
+}
+
+export interface NamedObject extends Asked {
   readonly key: string
 }
 
@@ -46,10 +51,10 @@ export async function lockImage(
 export async function recordObjects(
   trx: Transaction<Schema>,
   imageId: string,
-  wanted: readonly Wanted[],
+  asked: readonly Asked[],
 ): Promise<NamedObject[]> {
   const open = await unusedQuery(trx, imageId).execute()
-  const objects = wanted.map((one) => {
+  const objects = asked.map((one) => {
     const known = open.find((row) => isOf(row, one))
     return { ...one, key: known?.storage_key ?? newKey(imageId, one), isNew: known === undefined }
   })
@@ -60,13 +65,13 @@ export async function recordObjects(
   return objects.map(({ isNew: _, ...object }) => object)
 }
 
-function isOf(row: { readonly [K in keyof Wanted]: string | null }, one: Wanted): boolean {
+function isOf(row: { readonly [K in keyof Asked]: string | null }, one: Asked): boolean {
   return (
     row.preset === one.preset && row.format === one.format && row.fingerprint === one.fingerprint
   )
 }
 
-function newKey(imageId: string, { preset, format, fingerprint }: Wanted): string {
+function newKey(imageId: string, { preset, format, fingerprint }: Asked): string {
   const once = randomBytes(6).toString('hex')
   return renditionKey(imageId, `${preset}-${fingerprint}${once}`, format)
 }

@@ -3,15 +3,12 @@ import type { Schema } from '../database/schema.ts'
 import type { Image, Rendition } from './image.ts'
 import type { Wanted } from './wanted.ts'
 
-/** Whether an image has every rendition that is wanted, as it is wanted now, and no other of those presets. */
+/** Whether an image has what is wanted, as it is wanted now. */
 export function isCurrent({ renditions }: Pick<Image, 'renditions'>, wanted: readonly Wanted[]) {
-  const presets = new Set(wanted.map(({ preset }) => preset))
-  const fingerprints = new Set(wanted.map(({ fingerprint }) => fingerprint))
-  const made = renditions.filter(({ preset }) => presets.has(preset))
-  return (
-    made.length === wanted.length &&
-    made.every(({ fingerprint = '' }) => fingerprints.has(fingerprint))
-  )
+  return wanted.every(({ preset, fingerprint }) => {
+    const made = renditions.filter((one) => one.preset === preset)
+    return made.length > 0 && made.every((one) => one.fingerprint === fingerprint)
+  })
 }
 
 /** Their objects are locked. */

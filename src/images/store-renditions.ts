@@ -7,6 +7,7 @@ import type { ObjectStorage } from '../storage/contract.ts'
 import { amongOthers } from '../uploads/concat-locks.ts'
 import type { Rendition } from './image.ts'
 import {
+  type Asked,
   forgetUnused,
   lockImage,
   lockObjects,
@@ -50,8 +51,9 @@ export async function storeRenditions(
 ): Promise<boolean> {
   const { database, storage } = dependencies
   const { imageId, state, wanted, made, commit } = storing
+  const asked = askedOf(wanted, made)
   const objects = await amongOthers(database, async (trx) =>
-    (await lockImage(trx, imageId)) === state ? recordObjects(trx, imageId, wanted) : undefined,
+    (await lockImage(trx, imageId)) === state ? recordObjects(trx, imageId, asked) : undefined,
   )
   if (!objects) return false
   const keys = objects.map(({ key }) => key)
@@ -80,6 +82,15 @@ export async function storeRenditions(
     )
     throw error
   }
+}
+
+/** Every preset was made in one format at least. */
+function askedOf(wanted: readonly Wanted[], made: readonly ConvertedRendition[]): Asked[] {
+  return wanted.flatMap((one) => {
+    const formats = made.filter(({ preset }) => preset === one.preset)
+    if (formats.length === 0) throw new Error(`the conversion made no ${one.preset}`)
+    return formats.map(({ format }) => ({ ...one, format }))
+  })
 }
 
 function madeFor(

@@ -76,6 +76,18 @@ describe.each(setups)('images of the same bytes on $name', ({ target, backend })
     await bench.expectExact()
   })
 
+  it('are shared as well where what moves has fewer formats', async () => {
+    const moving = { presets: [{ ...box, animated: true }, testPreset({ name: 'other' })] }
+    bench.originals.move = true
+    const [first, second] = [await bench.arrived(picture, 2), await bench.arrived(picture, 2)]
+    for (const id of [first, second]) await bench.handlers(moving).run(id)
+    expect(bench.converted).toHaveLength(1)
+    for (const id of [first, second]) {
+      expect(Object.keys(await bench.contents(id))).toEqual(['box.webp', 'other.webp'])
+    }
+    await bench.expectExact()
+  })
+
   it('are never shared with another owner', async () => {
     const first = await ready({ owner: 'me' })
     for (const requests of [1, 2] as const) {

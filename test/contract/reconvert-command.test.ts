@@ -90,6 +90,15 @@ describe.each(databaseTargets)('making renditions anew of all images on $name', 
     expect(await revisions(ids)).toEqual(Array(7).fill(2))
   })
 
+  it('has nothing to do for what moves and has fewer formats for that', async () => {
+    const moving = testPreset({ formats: ['avif', 'webp'], animated: true })
+    bench.originals.move = true
+    await bench.arrived(await png())
+    await bench.work({ presets: [moving] })
+    expect(await anew(moving).count()).toBe(0)
+    expect(await anew({ ...moving, width: 11 }).count()).toBe(1)
+  })
+
   it('waits for a server, says so, and queues nothing twice when it is begun again', async () => {
     const ids = await images(2)
     const errand = anew(wider)

@@ -57,6 +57,21 @@ describe.each(setups)('the job that makes renditions anew on $name', ({ target, 
     await bench.expectExact()
   }
 
+  it('has nothing to do where what moves has fewer formats, until the preset changes', async () => {
+    const moving = { ...box, formats: ['avif', 'webp'], animated: true } as const
+    const by = (preset: Preset) => ({ presets: [preset, other] })
+    bench.originals.move = true
+    const id = await bench.arrived(picture)
+    await bench.work(by(moving))
+    await reconvert(id, by(moving))
+    expect(await revisions(id)).toEqual({ 'box.webp': 1, 'other.webp': 1 })
+    await reconvert(id, by({ ...moving, width: 11 }))
+    expect(await revisions(id)).toEqual({ 'box.webp': 2, 'other.webp': 1 })
+    bench.originals.move = false
+    await reconvert(id, by({ ...moving, width: 12, animated: false }))
+    expect(await revisions(id)).toEqual({ 'box.avif': 3, 'box.webp': 3, 'other.webp': 1 })
+  })
+
   it('replaces those of the preset, and no other ones', async () => {
     const id = await ready()
     const before = await bench.find(id)

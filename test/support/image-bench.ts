@@ -59,12 +59,14 @@ export async function imageBench({ target, backend, presets }: BenchOptions) {
   const converted: Buffer[] = []
   /** What happens while an image is being converted. */
   const during = { conversion: async (): Promise<unknown> => undefined }
+  /** What the originals are. */
+  const originals = { move: false }
 
   async function convert(request: ConversionRequest): Promise<ConversionResult> {
     const input = await readFile(request.input)
     converted.push(input)
     const wanted = request.presets.flatMap((preset) =>
-      preset.formats.map((format) => ({ preset, format })),
+      formatsOf(preset, originals.move).map((format) => ({ preset, format })),
     )
     const renditions = await Promise.all(
       wanted.map(({ preset, format }) => render(request.outputDirectory, input, preset, format)),
@@ -122,7 +124,17 @@ export async function imageBench({ target, backend, presets }: BenchOptions) {
   }
 
   return {
-    ...{ database, storage: under.storage, core, converted, during, handlers, clear, arrived },
+    ...{
+      database,
+      storage: under.storage,
+      core,
+      converted,
+      during,
+      originals,
+      handlers,
+      clear,
+      arrived,
+    },
     ...{ events, workPath: work.path, remove: core.remove, ...handlers() },
     /** Removes an image by way of another connection. */
     removeOn: (through: Database, id: string) =>
@@ -179,6 +191,11 @@ export async function imageBench({ target, backend, presets }: BenchOptions) {
     },
     cleanup: () => resources.disposeAsync(),
   }
+}
+
+/** As `Preset.animated` says. */
+function formatsOf(preset: Preset, moves: boolean): readonly RenditionFormat[] {
+  return moves && preset.animated && preset.formats.includes('webp') ? ['webp'] : preset.formats
 }
 
 /** What a rendition of these bytes is: it tells the presets apart. */
