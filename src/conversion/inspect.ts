@@ -3,7 +3,7 @@ import sharp, { type Metadata } from 'sharp'
 import { messageOf } from '../errors.ts'
 import { corruptImage, unsupportedCodec } from './failures.ts'
 import { headSize, requireConvertible } from './sniff.ts'
-import { megabytes, tooLarge } from './too-large.ts'
+import { grouped, megabytes, tooLarge } from './too-large.ts'
 
 /** What a file's header says, before any pixel is decoded. */
 export interface Inspected {
@@ -34,6 +34,9 @@ export interface Inspected {
 /** Bytes. Larger drawings are no drawings but data in disguise, and all of one has to be in memory. */
 const largestSvg = 10_000_000
 
+/** Pixels, of libvips. */
+const longestCoordinate = 100_000_000
+
 /**
  * Reads a file's header.
  * @throws AppError `not-an-image`, `unsupported-format`, `corrupt-image` or `image-too-large`;
@@ -45,7 +48,7 @@ export async function inspect(input: string): Promise<Inspected> {
   const source = contentType === 'image/svg+xml' ? await readSvg(input, fileBytes) : input
   const metadata = await readMetadata(source, contentType)
   const { autoOrient, channels, isProgressive, exif, icc } = metadata
-  const { width, height } = typeof source === 'string' ? autoOrient : svgSize(autoOrient, source)
+  const { width, height } = autoOrient
   const pages = metadata.pages ?? 1
   const moves = metadata.format === 'gif' || metadata.format === 'webp'
   return {
@@ -87,26 +90,32 @@ async function readHead(input: string): Promise<Buffer> {
 }
 
 async function readSvg(input: string, size: number): Promise<Buffer> {
-  if (size <= largestSvg) return readFile(input)
-  throw tooLarge(`The SVG file has ${megabytes(size)}; at most ${megabytes(largestSvg)} are read.`)
+  if (size > largestSvg) {
+    throw tooLarge(
+      `The SVG file has ${megabytes(size)}; at most ${megabytes(largestSvg)} are read.`,
+    )
+  }
+  const svg = await readFile(input)
+  checkDeclaredSize(svg)
+  return svg
 }
 
 /**
- * The renderer counts in 32 bits and takes what does not fit into them for one pixel; so is what is
- * negative.
+ * What the renderer cannot count to it takes for one pixel, and so it does what is negative: a
+ * picture that nobody would recognise.
  */
-function svgSize(found: { width: number; height: number }, svg: Buffer) {
+function checkDeclaredSize(svg: Buffer): void {
   const root = /<(?:[\w-]+:)?svg\b[^>]*>/i.exec(svg.toString('utf8', 0, headSize))?.[0] ?? ''
-  const declared = ['width', 'height'].map((name) =>
-    Number.parseFloat(new RegExp(`\\s${name}\\s*=\\s*["']\\s*([^"']*)`).exec(root)?.[1] ?? '1'),
-  )
-  if (declared.some((side) => side < 0)) {
-    throw corruptImage(new Error(`declared size ${declared.join(' × ')}`))
+  for (const name of ['width', 'height']) {
+    const [, value = '1'] = new RegExp(`\\s${name}\\s*=\\s*["']\\s*([^"']*)`).exec(root) ?? []
+    const side = Number.parseFloat(value)
+    if (side < 0) throw corruptImage(new Error(`${name}="${value}"`))
+    if (side <= longestCoordinate) continue
+    throw tooLarge(
+      `The SVG image declares a ${name} of ${grouped(side)}; ` +
+        `at most ${grouped(longestCoordinate)} pixels can be.`,
+    )
   }
-  if (found.width === 1 && found.height === 1 && declared.some((side) => side >= 2 ** 31)) {
-    throw tooLarge('The SVG image declares sides of more than 2,147,483,647 pixels.')
-  }
-  return found
 }
 
 async function readMetadata(source: string | Buffer, contentType: string): Promise<Metadata> {

@@ -11,7 +11,9 @@ export function limitSharp(): void {
   sharp.concurrency(1)
   sharp.block({ operation: ['VipsForeignLoad'] })
   const fromFiles = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif', 'Tiff'].map((name) => `${name}File`)
+  // WebP is what we have made ourselves.
+  const fromMemory = ['SvgBuffer', 'WebpBuffer']
   sharp.unblock({
-    operation: [...fromFiles, 'SvgBuffer'].map((loader) => `VipsForeignLoad${loader}`),
+    operation: [...fromFiles, ...fromMemory].map((loader) => `VipsForeignLoad${loader}`),
   })
 }

@@ -107,7 +107,7 @@ describe.each(places)('a file that arrives, with $name', ({ target, backend }) =
       type: 'application/pdf',
     },
     {
-      what: 'a drawing',
+      what: 'a picture in a format of which nothing is made',
       bytes: () => Buffer.from([0xff, 0x0a, 0, 0]),
       code: 'unsupported-format',
       message: expect.stringContaining('JPEG XL images cannot be converted'),
