@@ -106,16 +106,23 @@ async function readSvg(input: string, size: number): Promise<Buffer> {
  */
 function checkDeclaredSize(svg: Buffer): void {
   const root = /<(?:[\w-]+:)?svg\b[^>]*>/i.exec(svg.toString('utf8', 0, headSize))?.[0] ?? ''
-  for (const name of ['width', 'height']) {
-    const [, value = '1'] = new RegExp(`\\s${name}\\s*=\\s*["']\\s*([^"']*)`).exec(root) ?? []
-    const side = Number.parseFloat(value)
-    if (side < 0) throw corruptImage(new Error(`${name}="${value}"`))
-    if (side <= longestCoordinate) continue
-    throw tooLarge(
-      `The SVG image declares a ${name} of ${grouped(side)}; ` +
-        `at most ${grouped(longestCoordinate)} pixels can be.`,
-    )
-  }
+  const [, , boxWidth, boxHeight] = attributeOf(root, 'viewBox')?.split(/[\s,]+/) ?? []
+  checkSide('width', attributeOf(root, 'width') ?? boxWidth)
+  checkSide('height', attributeOf(root, 'height') ?? boxHeight)
+}
+
+function attributeOf(tag: string, name: string): string | undefined {
+  return new RegExp(`\\s${name}\\s*=\\s*["']\\s*([^"']*)`).exec(tag)?.[1]
+}
+
+function checkSide(name: string, value = '1'): void {
+  const side = Number.parseFloat(value)
+  if (side < 0) throw corruptImage(new Error(`${name}="${value}"`))
+  if (side <= longestCoordinate || Number.isNaN(side)) return
+  throw tooLarge(
+    `The SVG image declares a ${name} of ${grouped(side)}; ` +
+      `at most ${grouped(longestCoordinate)} pixels can be.`,
+  )
 }
 
 async function readMetadata(source: string | Buffer, contentType: string): Promise<Metadata> {

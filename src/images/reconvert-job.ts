@@ -15,8 +15,8 @@ import { insertRenditions, isCurrent, removeRenditions } from './rendition-recor
 import { removeAbandoned, removeUnused, storeRenditions } from './store-renditions.ts'
 import { type Wanted, wantedOf } from './wanted.ts'
 
-/** Who was told of an object right before it was replaced may be about to read it. */
-const readersMs = 60_000
+/** Who was told of an object right before it was replaced may be about to read it, by a link to the bucket too. */
+const readersMs = 360_000
 
 /**
  * Makes the renditions of one preset anew for an image that is ready, as the preset is in this process,
