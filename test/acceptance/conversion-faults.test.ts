@@ -95,7 +95,10 @@ describe.concurrent('a database that goes away while images are converted', () =
       await untilSome(stand, ids)
       if (how === 'silent') stand.databaseAccess?.silence()
       else await stand.databaseAccess?.cut()
-      await waitFor(() => troubles(program, /database/) > 1, { what: 'the outage to be noticed' })
+      await waitFor(() => troubles(program, /database/) > 1, {
+        timeoutMs: 2 * minute,
+        what: 'the outage to be noticed',
+      })
       stand.databaseAccess?.restore()
       await untilSettled(stand, ids)
       await expectConvertedOnce(stand, ids)

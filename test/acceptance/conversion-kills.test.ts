@@ -24,6 +24,7 @@ describe.skipIf(missingProcesses).each([diskStand, s3Stand])('on $name', ({ crea
       await killChild(first.pid)
       await untilDone(stand, ids, 0.2)
       await killChild(first.pid)
+      await untilPartlyStored(stand)
       const orphans = await killServer(first)
 
       const second = await stand.start(settings)
@@ -32,6 +33,7 @@ describe.skipIf(missingProcesses).each([diskStand, s3Stand])('on $name', ({ crea
       await untilDone(stand, ids, 0.5)
       await killChild(second.pid)
       await killChild(second.pid)
+      await untilPartlyStored(stand)
       orphans.push(...(await killServer(second)))
 
       const third = await stand.start(settings)
@@ -81,6 +83,26 @@ async function untilDone(stand: ConversionStand, ids: readonly string[], share: 
     return settled >= share * ids.length
   }
   await waitFor(done, { timeoutMs: 2 * minute, intervalMs: 20, what: `${share} of the images` })
+}
+
+/** Waits for a conversion that has stored some of its renditions, of which no record can tell yet. */
+async function untilPartlyStored(stand: ConversionStand): Promise<void> {
+  const { faults } = stand
+  if (faults) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    faults.fail({ operation: 'PutObject', fault: 'hang-after', times: 1, onInjected: resolve })
+    return promise.finally(() => faults.clear())
+  }
+  const isPartly = async () => {
+    const perImage = new Map<string, number>()
+    for (const key of await stand.storedKeys()) {
+      const [, id] = /^images\/([^/]+)\//.exec(key) ?? []
+      if (id !== undefined) perImage.set(id, (perImage.get(id) ?? 0) + 1)
+    }
+    const all = Math.max(...perImage.values())
+    return [...perImage.values()].some((count) => count < all)
+  }
+  await waitFor(isPartly, { timeoutMs: minute, intervalMs: 1, what: 'a conversion that stores' })
 }
 
 /** One in ten is fetched in all its renditions. */

@@ -1,6 +1,6 @@
 /** A server for conversions to go wrong on: what surrounds it can fail, and its records can be read. */
 import { mkdir, readdir } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { freePort } from './free-port.ts'
 import { type FreshDatabase, freshDatabase } from './fresh-databases.ts'
 import { type NetworkProxy, startNetworkProxy } from './network-proxy.ts'
@@ -23,7 +23,7 @@ export interface ConversionStand extends AsyncDisposable {
   storedKeys(): Promise<string[]>
   /** Past the program, and past what is made to fail. */
   records(): Promise<StoredRecords>
-  /** What is left of work in progress, in all directories for it. */
+  /** What is left of work in progress, in all directories for it, empty directories too. */
   workFiles(): Promise<string[]>
 }
 
@@ -92,7 +92,7 @@ async function stand(
     records: () => readRecords(database.target),
     workFiles: async () => [
       ...(await filesUnder(temporaryDir)),
-      ...(await filesUnder(join(dataDir, 'tmp'))),
+      ...(await jobDirectories(join(dataDir, 'tmp'))),
     ],
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
@@ -129,10 +129,16 @@ function addressOf({ target }: FreshDatabase): URL {
 }
 
 /** Files that go while they are looked for are none. */
-export async function filesUnder(directory: string): Promise<string[]> {
+async function filesUnder(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
     .sort()
+}
+
+/** Each process has a directory, and in it one for each job. */
+async function jobDirectories(directory: string): Promise<string[]> {
+  const names = await readdir(directory, { recursive: true }).catch(() => [])
+  return names.filter((name) => name.includes(sep))
 }
