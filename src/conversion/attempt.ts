@@ -27,7 +27,7 @@ export interface Attempt {
  * @param release is given what frees the job's memory, for when the process has let go of it.
  */
 export async function attempt(
-  process: ConversionProcess,
+  process: Pick<ConversionProcess, 'pid' | 'run'>,
   job: Job,
   stop: AbortController,
   limits: Limits,

@@ -55,14 +55,14 @@ async function dawdler() {
 
 describe('memory for all conversions', () => {
   it('is waited for, and everyone gets a turn', async () => {
-    // Each is estimated to need more than half of it.
-    await start({ concurrency: 3, memory: 300 * MiB })
+    // Each is estimated to need more than half of it, and two can look at their files.
+    await start({ concurrency: 3, memory: 400 * MiB })
     const photo = await images.jpeg({ width: 2_000, height: 1_500 })
     const results = await Promise.all([1, 2, 3].map(() => converting.convert(photo, presets)))
     expect(results.every(({ renditions }) => renditions.length === 1)).toBe(true)
     const settled = log.filter(({ message }) => message === 'conversion settled')
     expect(settled.length).toBe(3)
-    expect(settled.every(({ admitted }) => admitted > 150 * MiB)).toBe(true)
+    expect(settled.every(({ admitted }) => admitted > 200 * MiB)).toBe(true)
   })
 
   it('that one image can never have fails it at once, with the numbers', async () => {
@@ -116,16 +116,5 @@ describe('time', () => {
     stop.abort(new Error('enough'))
     expect(await failure).toBe('enough')
     await waitFor(async () => !(await isRunning(started)), { what: 'its end' })
-  })
-
-  it('does not pass while a conversion waits for memory', async () => {
-    const { program, pid } = await dawdler()
-    await start({ heifConvert: program, concurrency: 2, memory: 256 * MiB, deadlineMs: 5_000 })
-    const first = converting.convert(await heic(), presets).catch((error: unknown) => error)
-    await pid()
-    // There is room for this one only once the first has had all of its time.
-    const second = await converting.convert(await images.png(), presets)
-    expect(second.renditions.length).toBe(1)
-    expect(await first).toMatchObject({ code: 'conversion-timeout', status: 422 })
   })
 })
