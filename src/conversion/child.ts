@@ -56,7 +56,11 @@ function failure(error: unknown): Outcome {
 // An ordinary exit would wait for a decoder that is at work on its thread, or leave one behind that
 // is a process of its own: the group is this process and what it started.
 process.on('disconnect', () => {
-  process.kill(-process.pid, 'SIGKILL')
+  try {
+    process.kill(-process.pid, 'SIGKILL')
+  } catch {
+    process.kill(process.pid, 'SIGKILL')
+  }
 })
 process.on('message', obey)
 limitSharp()

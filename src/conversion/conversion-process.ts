@@ -122,7 +122,8 @@ export class ConversionProcess {
     try {
       process.kill(-this.pid, 'SIGKILL')
     } catch {
-      // Nobody is left in it.
+      // Nobody is left in it, or the system knows no groups.
+      this.#child.kill('SIGKILL')
     }
   }
 

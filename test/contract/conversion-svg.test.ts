@@ -83,6 +83,12 @@ describe('a drawing', () => {
       /5,000,000,000; at most/,
     ],
     [
+      'of 1,000,000,000 units a side and no other size',
+      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0,0 1e9 1e9">${red}</svg>`,
+      'image-too-large',
+      /1,000,000,000; at most/,
+    ],
+    [
       'of 200,000 pixels a side',
       svg(red, 'width="200000" height="200000"'),
       'image-too-large',
