@@ -1,7 +1,7 @@
 /**
  * Whatever is uploaded as an image ends as `ready` or as `failed` with a reason, and nothing else
- * suffers from it. With `TEST_CORPUS=full` all of
- * the damaged files are tried, and those that take long.
+ * suffers from it. With `TEST_CORPUS=full` all of the damaged files are tried, and those that take
+ * long.
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
