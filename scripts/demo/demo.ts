@@ -4,8 +4,8 @@ import { makePhoto } from '../../test/support/photo.ts'
 import { type Program, startProgram } from '../../test/support/program.ts'
 import { startS3 } from '../../test/support/s3.ts'
 import { type FinishedUpload, uploadBuffer } from '../../test/support/upload.ts'
+import { Progress } from '../support/progress.ts'
 import { formatBytes, formatTable } from '../support/text.ts'
-import { Progress } from './progress.ts'
 
 export interface DemoOptions {
   /** Store in S3, served from memory, instead of on disk. */

@@ -9,7 +9,7 @@ import { makePhoto } from '../support/photo.ts'
 import { uploadBuffer } from '../support/upload.ts'
 
 const minute = 60_000
-const script = resolve(import.meta.dirname, '../../scripts/reconvert.ts')
+const script = resolve(import.meta.dirname, '../../scripts/reconvert/run.ts')
 const run = promisify(execFile)
 
 describe.each(deploymentKinds.filter(({ name }) => /disk/.test(name)))('on $name', ({ create }) => {

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { globSync, readFileSync } from 'node:fs'
+import { posix, resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import { importsOf } from '../../scripts/check-layers.ts'
 
-const read = (name: string) => readFileSync(resolve(import.meta.dirname, '../..', name), 'utf8')
+const root = resolve(import.meta.dirname, '../..')
+const read = (name: string) => readFileSync(resolve(root, name), 'utf8')
 
 it('the container starts the program the way npm start does', () => {
   const { scripts } = z
@@ -11,4 +13,23 @@ it('the container starts the program the way npm start does', () => {
     .parse(JSON.parse(read('package.json')))
   const [, command = ''] = /^CMD (.*)$/m.exec(read('Dockerfile')) ?? []
   expect(z.array(z.string()).parse(JSON.parse(command)).join(' ')).toBe(scripts.start)
+})
+
+it('the container has all that the commands for operators are made of', () => {
+  const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+    ([, sources = '']) => sources.split(' '),
+  )
+  const isCopied = (file: string) =>
+    copied.some((source) => file === source || file.startsWith(`${source}/`))
+  const scripts = globSync('scripts/**/*.ts', { cwd: root }).filter(isCopied)
+  expect(scripts).toEqual(
+    expect.arrayContaining(['scripts/migrate.ts', 'scripts/reconvert/run.ts']),
+  )
+  for (const file of scripts) {
+    for (const specifier of importsOf(read(file)).filter((name) => name.startsWith('.'))) {
+      expect(isCopied(posix.join(posix.dirname(file), specifier)), `${file}: ${specifier}`).toBe(
+        true,
+      )
+    }
+  }
 })

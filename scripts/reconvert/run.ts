@@ -1,16 +1,16 @@
 /** `npm run reconvert -- --preset NAME`: makes renditions anew of images that are there already. */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Config, loadConfig } from '../src/config.ts'
-import type { Preset } from '../src/conversion/contract.ts'
-import { openDatabase } from '../src/database/database.ts'
-import { AppError } from '../src/errors.ts'
-import { createInstance } from '../src/operations/instance.ts'
-import type { JobQueue } from '../src/queue/contract.ts'
-import { createQueue } from '../src/queue/create-queue.ts'
-import { Progress } from './demo/progress.ts'
-import { carryOut, type Outcome } from './reconvert/carry-out.ts'
-import { type Errand, failedErrand, presetErrand } from './reconvert/errands.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import type { Preset } from '../../src/conversion/contract.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { AppError } from '../../src/errors.ts'
+import { createInstance } from '../../src/operations/instance.ts'
+import type { JobQueue } from '../../src/queue/contract.ts'
+import { createQueue } from '../../src/queue/create-queue.ts'
+import { Progress } from '../support/progress.ts'
+import { carryOut, type Outcome } from './carry-out.ts'
+import { type Errand, failedErrand, presetErrand } from './errands.ts'
 
 const usage = `usage: npm run reconvert -- --preset NAME | --all | --failed CODE  [--dry-run]`
 const [exitLeft, exitUsage, exitInterrupted] = [1, 2, 130]

@@ -1,4 +1,4 @@
-import { formatBytes } from '../support/text.ts'
+import { formatBytes } from './text.ts'
 
 const barWidth = 32
 const plainStep = 0.1
