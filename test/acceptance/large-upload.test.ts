@@ -45,7 +45,7 @@ describe.each(deploymentKinds)('on $name', ({ create }) => {
       const photo = await makePhoto({ width: 800, height: 600 })
       const { id } = await uploadBuffer(program.url, photo, { filename: 'photo.jpg' })
       await new Api(program).converted(id)
-      expect((await deployment.storedKeys()).length).toBe(6)
+      expect((await deployment.storedKeys()).length).toBe(7)
       expect((await fetch(`${program.url}/v1/images/${id}`, { method: 'DELETE' })).status).toBe(204)
 
       const unfinished = await beginUpload(program.url)
