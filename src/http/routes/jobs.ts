@@ -19,7 +19,13 @@ export interface JobRouteDependencies {
   readonly jobs: JobAdministration
 }
 
-const kind = z.string().min(1).max(100).openapi({ example: 'image.convert' })
+/** Of printable characters, as PostgreSQL cannot be asked for a NUL. */
+const kind = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[ -~]*$/, 'not the name of a kind')
+  .openapi({ example: 'image.convert' })
 const moment = z.iso
   .datetime({ offset: true })
   .transform((text) => Date.parse(text))

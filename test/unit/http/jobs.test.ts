@@ -193,6 +193,7 @@ describe('the jobs, to an operator,', () => {
     'limit=0',
     'cursor=x',
     'kind=',
+    'kind=%00',
   ])('are not listed by what makes no sense: %s', async (query) => {
     const response = await app.request(`/v1/admin/jobs?${query}`)
     expect((await problemOf(response))[0]).toBe(400)
@@ -203,6 +204,7 @@ describe('the jobs, to an operator,', () => {
     ['without a kind', '{}', 400],
     ['of an empty kind', '{"kind":""}', 400],
     ['of a kind that is no text', '{"kind":7}', 400],
+    ['of a kind that PostgreSQL cannot be asked for', '{"kind":"a\\u0000b"}', 400],
     ['that is null', 'null', 400],
     ['that is empty', '', 400],
     ['that is a form', 'kind=image.convert', 415, 'application/x-www-form-urlencoded'],
