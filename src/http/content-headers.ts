@@ -14,6 +14,8 @@ export interface Content {
   readonly filename?: string | undefined
   /** False while the bytes have not been looked at. */
   readonly settled?: boolean
+  /** False where the URL asked for may lead to other bytes another time. */
+  readonly lasting?: boolean
 }
 
 /** Types that a browser shows without running anything of them. Everything else is a download. */
@@ -26,6 +28,7 @@ const unknown = 'application/octet-stream'
  */
 export function headersOf(content: Content): Headers {
   const { etag, filename, settled = true } = content
+  const caching = isLasting(content) ? 'private, max-age=31536000, immutable' : 'private, no-cache'
   const contentType = typeOf(content)
   const type = inert.test(contentType) ? 'inline' : 'attachment'
   return new Headers({
@@ -34,11 +37,16 @@ export function headersOf(content: Content): Headers {
     'Content-Type': contentType,
     'Content-Disposition': contentDisposition(filename, { type }),
     'Accept-Ranges': 'bytes',
-    'Cache-Control': settled ? 'private, max-age=31536000, immutable' : 'private, no-cache',
+    'Cache-Control': caching,
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': "sandbox; default-src 'none'",
     'Cross-Origin-Resource-Policy': 'cross-origin',
   })
+}
+
+/** Whether the answer may be kept without asking again. */
+export function isLasting({ settled = true, lasting = true }: Content): boolean {
+  return settled && lasting
 }
 
 function typeOf({ contentType, declaredType = unknown }: Content): string {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { ByteRange, ObjectStorage, SignedLinks } from '../storage/contract.ts'
-import { type Content, headersOf } from './content-headers.ts'
+import { type Content, headersOf, isLasting } from './content-headers.ts'
 import { type Precondition, preconditionOf, requestedRange } from './content-request.ts'
 import { problemResponse } from './problem.ts'
 
@@ -61,12 +61,8 @@ function mayRedirect(c: Context, { size }: Content): boolean {
  * 307 rather than 302: the method stays by definition, and either is kept only as long as it says
  * (RFC 9111, 4.2.2). Without an ETag, so that nobody can be told that an old link is still good.
  */
-async function redirect(
-  links: SignedLinks,
-  { key, settled = true }: Content,
-  headers: Headers,
-): Promise<Response> {
-  const location = await links.signLink(key, {
+async function redirect(links: SignedLinks, content: Content, headers: Headers): Promise<Response> {
+  const location = await links.signLink(content.key, {
     contentType: headers.get('Content-Type') ?? '',
     contentDisposition: headers.get('Content-Disposition') ?? '',
     cacheControl: headers.get('Cache-Control') ?? '',
@@ -76,7 +72,7 @@ async function redirect(
     status: 307,
     headers: {
       Location: location,
-      'Cache-Control': settled ? `private, max-age=${redirectSeconds}` : 'no-store',
+      'Cache-Control': isLasting(content) ? `private, max-age=${redirectSeconds}` : 'no-store',
       'Cross-Origin-Resource-Policy': 'cross-origin',
     },
   })

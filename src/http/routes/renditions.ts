@@ -31,7 +31,13 @@ const rendition = createRoute({
     'Where a preset has several formats, `Accept` decides, or `format`. Answers HEAD, `Range` and conditional requests.',
   request: {
     params: idParameter.extend({ preset: z.string().max(64) }),
-    query: z.object({ format: z.string().max(16).optional() }),
+    query: z.object({
+      format: z.string().max(16).optional(),
+      v: z.string().optional().openapi({
+        description:
+          'As in the `url` of the rendition. Another one leads to the same bytes, which may then not be kept without asking again.',
+      }),
+    }),
   },
   responses: {
     200: bytes('The rendition'),
@@ -39,6 +45,7 @@ const rendition = createRoute({
     206: bytes('A range of it'),
     304: bytes('Not modified'),
     307: bytes('The bytes are at `Location`, for some minutes'),
+    400: problem('A bad parameter'),
     404: problem('No such image or preset, or this preset was never made of it'),
     409: problem('The upload is a part of another one'),
     410: problem('The upload expired, or storage lost its bytes'),
@@ -61,22 +68,29 @@ export function renditionRoutes({ queries, deliver, presets }: RenditionRouteDep
 
   app.openapi(rendition, async (c) => {
     const { id, preset } = c.req.valid('param')
-    const wanted = { preset, format: c.req.valid('query').format }
+    const { format, v } = c.req.valid('query')
+    const wanted = { preset, format }
+    const send = (one: Rendition) => deliver(c, { ...one, lasting: isUrlOf(one, v) })
     const look = async () =>
       choose(c, await findPicture(queries, id, c.get('principal').id), wanted)
     const chosen = await look()
     if (chosen instanceof Response) return chosen
     try {
-      return await deliver(c, chosen)
+      return await send(chosen)
     } catch (error) {
       if (!hasCode(error, 'object-not-found')) throw error
       // It may have been made anew, under another key, since the record was read.
       const now = await look()
-      return now instanceof Response ? now : deliver(c, now)
+      return now instanceof Response ? now : send(now)
     }
   })
 
   return app
+}
+
+/** Whether `v` is the one of its URL, under which nothing else will ever be; see `createViews`. */
+function isUrlOf({ revision }: Rendition, v = '1'): boolean {
+  return v === String(revision)
 }
 
 /**

@@ -96,6 +96,12 @@ describe('with links to storage, delivery', () => {
     expect(signed[0]?.contentDisposition).toMatch(/^attachment/)
   })
 
+  it('has nobody keep the way to a rendition under a URL that may lead to another one', async () => {
+    const response = await ask(`${large()}?format=webp&v=7`)
+    expect(response.headers.get('Cache-Control')).toBe('no-store')
+    expect(signed).toMatchObject([{ cacheControl: 'private, no-cache' }])
+  })
+
   it('has nobody keep the way to bytes that were not looked at', async () => {
     const fresh = await storedUpload(test.database, disk.storage, Buffer.from('<html>'), {
       contentType: 'image/png',

@@ -113,6 +113,21 @@ describe.each(databaseTargets)('a rendition, with records on $name,', (target) =
     await response.body?.cancel()
   })
 
+  it('that was made anew may be kept for ever only under its own URL', async () => {
+    const id = await image()
+    await renditionOf(test.database, disk.storage, id, 'thumb', 'webp', { revision: 2 })
+    const cachingOf = async (query: string) => {
+      const response = await app.request(`/v1/images/${id}/thumb${query}`)
+      await response.body?.cancel()
+      return [response.status, response.headers.get('Cache-Control'), response.headers.get('ETag')]
+    }
+    const etag = '"etag-of-thumb-webp"'
+    expect(await cachingOf('?v=2')).toEqual([200, 'private, max-age=31536000, immutable', etag])
+    for (const other of ['', '?v=1', '?v=3', '?v=', '?format=webp']) {
+      expect(await cachingOf(other), other).toEqual([200, 'private, no-cache', etag])
+    }
+  })
+
   describe('that is not there yet', () => {
     it.each([
       ['processing', () => image({ state: 'processing' })],
