@@ -134,7 +134,8 @@ function createChoice(presets: RenditionRouteDependencies['presets']) {
       ? made.find((one) => one.format === format)
       : negotiate(c.req.header('Accept'), made)
     if (chosen) return chosen
-    throw format && !formats.includes(format) ? notFound('rendition') : notMade(preset)
+    if (format && !formats.includes(format)) throw notFound('rendition')
+    throw made.length > 0 && format ? notMadeIn(format) : notMade(preset)
   }
 }
 
@@ -145,5 +146,11 @@ function notReady(c: Context, { id, state }: Image | Upload): Response {
 function notMade(preset: string): AppError {
   const remedy = `"npm run reconvert -- --preset ${preset}" makes what is missing`
   const message = `The preset was not made of this image, as it was set up later; ${remedy}.`
+  return new AppError('rendition-not-made', 404, message)
+}
+
+/** What moves goes on moving as WebP alone, and making it anew changes nothing of that. */
+function notMadeIn(format: string): AppError {
+  const message = `The preset was made of this image, but no ${format} of it: the image moves, or the format was set up later.`
   return new AppError('rendition-not-made', 404, message)
 }
