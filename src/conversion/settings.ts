@@ -15,7 +15,7 @@ export const conversionSettings = {
     default: '1GiB',
     expected: 'a size of at least 256MiB, such as 512MiB or 2GiB',
     description:
-      'Memory that conversions at work may need, all together: an image waits until there is room for it, and is refused if it needs more alone.',
+      'Memory that conversions at work may need, all together: an image waits until there is room for it, and is refused if it needs more alone. By the default presets a photo needs about 300 MiB, so three are converted at a time, however high `CONVERSION_CONCURRENCY` is.',
     parse: (raw) => {
       const bytes = parseSize(raw)
       return bytes !== undefined && bytes >= leastMemory ? bytes : undefined
