@@ -8,10 +8,10 @@ import { removeAbandoned } from './store-renditions.ts'
 
 export type Failure = { readonly code: string; readonly message: string }
 
-/** What is written when no attempt came to an end. Trying again can help. */
+/** What is written when no attempt came to an end, if there was one. Trying again can help. */
 export const gaveUp: Failure = {
   code: 'conversion-failed',
-  message: 'The image could not be converted after several attempts.',
+  message: 'The image was given up: after several attempts to convert it, or by an operator.',
 }
 
 /** `processing → failed`, and all that follows from it; nothing for an image in any other state. */
