@@ -82,7 +82,12 @@ export const configSchema = z
     }),
     retryDelays: z.array(z.int()).openapi({ description: 'Milliseconds between tries.' }),
     presets: z.array(
-      z.object({ name: z.string(), width: pixels, height: pixels, formats: z.array(z.string()) }),
+      z.object({
+        name: z.string(),
+        width: pixels.openapi({ description: '16383 where the preset leaves this side open.' }),
+        height: pixels,
+        formats: z.array(z.string()),
+      }),
     ),
   })
   .openapi('Config')
