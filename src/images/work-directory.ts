@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../errors.ts'
 import type { Instance } from '../operations/instance.ts'
+
+const abandonedAfterMs = 86_400_000
 
 export interface WorkDirectories {
   /**
@@ -27,8 +29,10 @@ export function createWorkDirectories(root: string, instance: Instance): WorkDir
         )
       })
       for (const name of await readdir(root)) {
-        if (instance.isDeadHolder(holderOf(name))) {
-          await rm(join(root, name), { recursive: true, force: true })
+        const directory = join(root, name)
+        const holder = holderOf(name)
+        if (instance.isDeadHolder(holder) || (isOurs(holder) && (await isAbandoned(directory)))) {
+          await rm(directory, { recursive: true, force: true })
         }
       }
     },
@@ -42,6 +46,24 @@ export function createWorkDirectories(root: string, instance: Instance): WorkDir
       }
     },
   }
+}
+
+function isOurs(holder: string): boolean {
+  return /:\d+:[^:]+$/.test(holder)
+}
+
+/**
+ * Whether nothing has moved for long. Of a host that was started anew, or a container that is no
+ * more, nobody can tell that its process is gone; but no job that is alive stands still for a day.
+ */
+async function isAbandoned(directory: string): Promise<boolean> {
+  const inside = await readdir(directory, { recursive: true }).catch(() => [])
+  for (const path of ['', ...inside]) {
+    // What goes away meanwhile is somebody's who is at work.
+    const found = await stat(join(directory, path)).catch(() => undefined)
+    if (!found || Date.now() - found.mtimeMs < abandonedAfterMs) return false
+  }
+  return true
 }
 
 /** Names that are not ours decode to nothing, and nobody is known to be dead by that name. */
