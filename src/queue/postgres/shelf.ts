@@ -142,28 +142,35 @@ const countShape = z.object({
   oldest: z.date().nullable(),
 })
 
-/** Every kind and state is counted by itself, so that the index leads past those that are done. */
 export async function depth(queries: Queries): Promise<QueueDepth[]> {
-  const open = [...statesOf.queued, ...statesOf.active, ...statesOf.dead]
-  const { rows } = await sql`
-    select queue.name, open.state, counted.jobs, first.created_on as oldest
-    from ${queues} as queue
-    cross join unnest(${sql.val(open)}::text[]) as open (state)
-    cross join lateral (
-      select count(*) as jobs from ${jobs} as job
-      where job.name = queue.name and job.state = open.state::${sql.raw(schemaName)}.job_state
-    ) as counted
-    left join lateral (
-      select job.created_on from ${jobs} as job
-      where job.name = queue.name and job.state = open.state::${sql.raw(schemaName)}.job_state
-      order by job.id limit 1
-    ) as first on true
-    where counted.jobs > 0 order by queue.name`.execute(queries)
+  const { rows } = await depthStatement().execute(queries)
   const byKind = Map.groupBy(
     rows.map((row) => countShape.parse(row)),
     ({ name }) => name,
   )
   return [...byKind].map(([kind, counts]) => depthOf(kind, counts))
+}
+
+/**
+ * Counts in one pass. The states are literals, so that it is planned by how many jobs there are in
+ * them: taken one by one, each can cost a look at the whole table.
+ */
+export function depthStatement(): RawBuilder<unknown> {
+  const open = [...statesOf.queued, ...statesOf.active, ...statesOf.dead]
+  return sql`
+    with counted as (
+      select name, state, count(*) as jobs from ${jobs}
+      where name in (select name from ${queues})
+        and state in (${sql.join(open.map((state) => sql.lit(state)))})
+      group by name, state
+    )
+    select counted.name, counted.state, counted.jobs, first.created_on as oldest from counted
+    left join lateral (
+      select job.created_on from ${jobs} as job
+      where job.name = counted.name and job.state = counted.state
+      order by job.id limit 1
+    ) as first on true
+    order by counted.name`
 }
 
 function depthOf(kind: string, counts: readonly z.infer<typeof countShape>[]): QueueDepth {
