@@ -18,8 +18,17 @@ export const holders = sql.table(`${schemaName}.job_holder`)
 /** pg-boss's clock. */
 const clock = sql.raw(`${schemaName}.job_now()`)
 
-/** Who had a job last: pg-boss has no place for that. It goes with the job. */
+/**
+ * Who had a job last: pg-boss has no place for that. It goes with the job. What is there is not asked
+ * for again, since even `if not exists` takes the right to create.
+ */
 export async function createStructures(queries: Queries): Promise<void> {
+  const { rows } = await sql<{ complete: boolean }>`
+    select to_regclass(${`${schemaName}.job_holder`}) is not null
+      and to_regclass(${`${schemaName}.landfall_by_state`}) is not null as complete`.execute(
+    queries,
+  )
+  if (rows[0]?.complete) return
   await sql`create table if not exists ${holders} (
     job_id uuid primary key, holder text not null)`.execute(queries)
   await sql`create index if not exists landfall_by_state on ${jobs} (name, state, id)`.execute(
