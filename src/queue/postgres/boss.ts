@@ -20,6 +20,9 @@ const forever = {
 }
 export const { retryLimit: boundlessRetries } = forever
 
+/** The id of no job. */
+const nobody = '00000000-0000-0000-0000-000000000000'
+
 /** pg-boss on our connections: its errors are those of the database, and the pool is one. */
 export function createBoss(queries: Queries, report: (report: QueueReport) => void): PgBoss {
   const boss = new PgBoss({
@@ -34,11 +37,17 @@ export function createBoss(queries: Queries, report: (report: QueueReport) => vo
   return boss
 }
 
-/** A queue for each kind, in which a key belongs to one unfinished job at most. */
+/**
+ * A queue for each kind, in which a key belongs to one unfinished job at most. pg-boss reads what it
+ * knows of a new queue when it is first asked about it; that is now, and not within a transaction,
+ * which would wait for a second connection while it keeps the first.
+ */
 export async function createBossQueues(boss: PgBoss, kinds: readonly string[]): Promise<void> {
   const there = new Set((await boss.getQueues()).map(({ name }) => name))
   for (const kind of kinds) {
-    if (!there.has(kind)) await boss.createQueue(kind, { policy: 'exclusive', ...forever })
+    if (there.has(kind)) continue
+    await boss.createQueue(kind, { policy: 'exclusive', ...forever })
+    await boss.findJobs(kind, { id: nobody })
   }
 }
 
