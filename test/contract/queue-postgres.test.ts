@@ -3,10 +3,12 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
+import { PermanentJobError } from '../../src/queue/contract.ts'
 import { depthStatement } from '../../src/queue/postgres/shelf.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { copyJob } from '../support/queue-rows.ts'
 import { QueueBench } from '../support/queues.ts'
+import { waitFor } from '../support/wait.ts'
 
 const target = databaseTargets.find(({ name }) => name === 'postgres')
 
@@ -46,6 +48,30 @@ describe('pg-boss in PostgreSQL', () => {
     await bench.addImage(queue, 'one')
     await queue.stop(0)
     expect(await bench.jobs()).toHaveLength(1)
+  })
+
+  it('refuses to try a dead job again while another one with its key is just being added', async () => {
+    const queue = await bench.create()
+    const { database } = opened
+    const failing = () => Promise.reject(new PermanentJobError('no'))
+    queue.handle({ kind: 'image.convert', run: failing })
+    await queue.start()
+    await bench.addImage(queue, 'dead', { dedupeKey: 'key' })
+    const { id } = await bench.jobIn('dead')
+    await queue.stop(0)
+    const retried = await database.transaction(async (trx) => {
+      await queue.enqueue(trx, 'image.convert', { imageId: 'other' }, { dedupeKey: 'key' })
+      const outcome = queue.administration.retry(id).catch((error: unknown) => error)
+      await waitFor(async () => {
+        const { rows } = await sql`select 1 from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`.execute(database.queries)
+        return rows.length > 0
+      })
+      return { outcome }
+    })
+    expect(await retried.outcome).toMatchObject({ code: 'job-duplicate', status: 409 })
+    const states = (await bench.jobs()).map(({ state }) => state)
+    expect(states).toEqual(['dead', 'queued'])
   })
 
   it('is counted without looking at every job for every state', async () => {

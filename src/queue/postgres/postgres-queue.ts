@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../database/database.ts'
-import { AppError, messageOf } from '../../errors.ts'
+import { AppError, hasCode, messageOf } from '../../errors.ts'
 import type { JobQueue } from '../contract.ts'
 import { jobPayloads } from '../kinds.ts'
 import type { JobStore } from '../worker/store.ts'
@@ -14,6 +14,7 @@ import * as statements from './statements.ts'
 import * as transitions from './transitions.ts'
 
 const removeBatch = 500
+const uniqueViolation = '23505'
 /** Among the advisory locks of a database, the one that is held while the schema is made. */
 const prepareLock = 4_815_162_342
 
@@ -95,6 +96,13 @@ async function revive(
   const { payloadText, tries, claims } = job
   const { kind, lastError = null } = job.record
   const data = { ...newJobData(payloadText, maxAttempts), correction: -claims, lastError, tries }
-  await transitions.revive(boss, trx, { id, kind, cancelled: job.bossState === 'cancelled' }, data)
-  return true
+  const dead = { id, kind, cancelled: job.bossState === 'cancelled' }
+  try {
+    await transitions.revive(boss, trx, dead, data)
+    return true
+  } catch (error) {
+    // One with its key came in between.
+    if (hasCode(error, uniqueViolation)) return false
+    throw error
+  }
 }
