@@ -19,7 +19,9 @@ const usualLimitMs = 3_000
 
 /**
  * Asks all parts, and for the load, at once; what does not answer within three seconds counts as not
- * usable. What is wrong with a part is for `onTrouble`: anybody may ask for the report.
+ * usable. What is wrong with a part is for `onTrouble`: anybody may ask for the report. So all who do
+ * while the load is being read share one reading, which may be long: it would take the connections
+ * that the checks and everybody else need.
  */
 export function createHealth<L>(
   parts: Readonly<Record<string, HealthCheck>>,
@@ -27,11 +29,18 @@ export function createHealth<L>(
   onTrouble: (part: string, error: unknown) => void,
   limitMs = usualLimitMs,
 ): Health<L> {
+  let reading: Promise<L> | undefined
+  const readShared = () => {
+    reading ??= readLoad().finally(() => {
+      reading = undefined
+    })
+    return reading
+  }
   return {
     async report() {
       let load: L | undefined
       const keepLoad = async () => {
-        load = await readLoad()
+        load = await readShared()
       }
       const [entries] = await Promise.all([
         Promise.all(

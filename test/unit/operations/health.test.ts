@@ -45,4 +45,32 @@ describe('the health of the program', () => {
       load: undefined,
     })
   })
+
+  it('asks once at a time what there is to do, however many want to know', async () => {
+    let asked = 0
+    const answer = Promise.withResolvers<number>()
+    const readLoad = () => {
+      asked += 1
+      return answer.promise
+    }
+    const health = createHealth({ database: fine }, readLoad, () => {})
+    const reports = [health.report(), health.report(), health.report()]
+    answer.resolve(7)
+    expect((await Promise.all(reports)).map(({ load }) => load)).toEqual([7, 7, 7])
+    expect(asked).toBe(1)
+    await health.report()
+    expect(asked).toBe(2)
+  })
+
+  it('asks again what there is to do after that went wrong', async () => {
+    let asked = 0
+    const readLoad = async () => {
+      asked += 1
+      if (asked === 1) throw new Error('away')
+      return 7
+    }
+    const health = createHealth({}, readLoad, () => {})
+    expect(await health.report()).toMatchObject({ load: undefined })
+    expect(await health.report()).toMatchObject({ load: 7 })
+  })
 })
