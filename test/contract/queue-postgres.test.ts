@@ -26,6 +26,16 @@ describe('pg-boss in PostgreSQL', () => {
     await opened.cleanup()
   })
 
+  /** For what somebody else has locked. */
+  const someoneWaits = () =>
+    waitFor(async () => {
+      const { rows } = await sql`select 1 from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`.execute(
+        opened.database.queries,
+      )
+      return rows.length > 0
+    })
+
   it('takes jobs right after it was made, also when all connections are in transactions', async () => {
     const queue = await bench.create()
     const allInside = Promise.withResolvers<void>()
@@ -62,16 +72,28 @@ describe('pg-boss in PostgreSQL', () => {
     const retried = await database.transaction(async (trx) => {
       await queue.enqueue(trx, 'image.convert', { imageId: 'other' }, { dedupeKey: 'key' })
       const outcome = queue.administration.retry(id).catch((error: unknown) => error)
-      await waitFor(async () => {
-        const { rows } = await sql`select 1 from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`.execute(database.queries)
-        return rows.length > 0
-      })
+      await someoneWaits()
       return { outcome }
     })
     expect(await retried.outcome).toMatchObject({ code: 'job-duplicate', status: 409 })
     const states = (await bench.jobs()).map(({ state }) => state)
     expect(states).toEqual(['dead', 'queued'])
+  })
+
+  it('finds a job that is written anew at the very moment it is asked for', async () => {
+    const queue = await bench.create()
+    await bench.addImage(queue, 'one')
+    const { id } = await bench.job()
+    const discarded = await opened.database.transaction(async (trx) => {
+      // As pg-boss does it when an attempt fails.
+      await sql`with gone as (delete from landfall_queue.job_common returning *)
+        insert into landfall_queue.job_common select * from gone`.execute(trx)
+      const outcome = queue.administration.discard(id).catch((error: unknown) => error)
+      await someoneWaits()
+      return { outcome }
+    })
+    expect(await discarded.outcome).toBeUndefined()
+    expect(await bench.jobs()).toEqual([])
   })
 
   it('is counted without looking at every job for every state', async () => {

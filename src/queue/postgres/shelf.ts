@@ -99,8 +99,13 @@ export async function find(
   return rows[0] === undefined ? undefined : storedOf(rowShape.parse(rows[0]))
 }
 
-export function lock(trx: Transaction<Schema>, id: string): Promise<BossJob | undefined> {
-  return find(trx, id, sql`for update of job`)
+/**
+ * Looks twice: pg-boss writes a job whose attempt fails anew, and who has waited for the row of before
+ * finds none.
+ */
+export async function lock(trx: Transaction<Schema>, id: string): Promise<BossJob | undefined> {
+  const locked = sql`for update of job`
+  return (await find(trx, id, locked)) ?? (await find(trx, id, locked))
 }
 
 export async function dead(
