@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { newId } from '../../src/ids.ts'
 import type { JobQueue } from '../../src/queue/contract.ts'
@@ -119,6 +120,28 @@ describe('jobs that an older release left in PostgreSQL', () => {
       { outcome: 'lost', holder: 'there:1:x' },
       { outcome: 'done' },
     ])
+  })
+
+  it('hold up no other process while one is carrying them over', async () => {
+    const queue = await bench.create()
+    await leave({ dedupe_key: 'key' })
+    const slow = await opened.database.transaction(async (trx) => {
+      // Whether its key is free is known when this ends.
+      await queue.enqueue(trx, 'image.convert', { imageId: 'one' }, { dedupeKey: 'key' })
+      const preparing = bench.create()
+      await waitFor(async () => {
+        const { rows } = await sql`select 1 from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`.execute(
+          opened.database.queries,
+        )
+        return rows.length > 0
+      })
+      await bench.create()
+      return { preparing }
+    })
+    await slow.preparing
+    expect(await bench.jobs()).toHaveLength(1)
+    expect(await left()).toEqual([])
   })
 
   async function start(queue: JobQueue, run: (imageId: string) => Promise<void>): Promise<void> {

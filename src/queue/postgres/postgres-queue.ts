@@ -64,7 +64,10 @@ export function postgresStore({
   }
 }
 
-/** One process at a time, so that none finds half a schema. */
+/**
+ * The schema by one process at a time, so that none finds half of it. Carrying over many jobs takes
+ * long, and who waits for a lock as long is told that the database does not answer.
+ */
 async function prepare(boss: PgBoss, database: Database, now: () => number): Promise<void> {
   try {
     await database.queries.connection().execute(async (connection) => {
@@ -73,11 +76,11 @@ async function prepare(boss: PgBoss, database: Database, now: () => number): Pro
         await boss.start()
         await createBossQueues(boss, Object.keys(jobPayloads))
         await statements.createStructures(database.queries)
-        await adoptJobs(boss, database, now())
       } finally {
         await sql`select pg_advisory_unlock(${prepareLock})`.execute(connection)
       }
     })
+    await adoptJobs(boss, database, now())
   } catch (error) {
     if (error instanceof AppError) throw error
     const what = `the queue in ${database.describe()} cannot be brought up to date`
