@@ -3,8 +3,9 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
-import { PermanentJobError } from '../../src/queue/contract.ts'
+import { type JobQueue, PermanentJobError } from '../../src/queue/contract.ts'
 import { depthStatement } from '../../src/queue/postgres/shelf.ts'
+import { oldStatement } from '../../src/queue/postgres/statements.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { copyJob } from '../support/queue-rows.ts'
 import { QueueBench } from '../support/queues.ts'
@@ -111,6 +112,28 @@ describe('pg-boss in PostgreSQL', () => {
     const plan = rows[0]?.['QUERY PLAN'][0].Plan
     expect(plan && rowsLookedAt(plan)).toBeLessThan(2 * count)
   })
+
+  it('is searched for jobs to forget among those that are old enough', async () => {
+    const queue = await bench.create()
+    await manyImages(queue, 2_000)
+    const { queries } = opened.database
+    await sql`update landfall_queue.job_common set state = 'completed', completed_on = now()`.execute(
+      queries,
+    )
+    await sql`analyze landfall_queue.job_common`.execute(queries)
+    const old = oldStatement('image.convert', Date.now() - 86_400_000, 500)
+    const { rows } = await sql<{ 'QUERY PLAN': [{ Plan: Node }] }>`
+      explain (analyze, format json) ${old}`.execute(queries)
+    const plan = rows[0]?.['QUERY PLAN'][0].Plan
+    expect(plan && rowsLookedAt(plan)).toBe(0)
+  })
+
+  const manyImages = (queue: JobQueue, count: number) =>
+    opened.database.transaction(async (trx) => {
+      for (let n = 0; n < count; n += 1) {
+        await queue.enqueue(trx, 'image.convert', { imageId: String(n) })
+      }
+    })
 })
 
 /** Of a plan of PostgreSQL. */

@@ -45,8 +45,9 @@ export function postgresStore({
     findHolders: () => statements.findHolders(queries),
     findHeldBy: (kinds, holders) => statements.findHeldBy(queries, kinds, holders),
     async sweep(ageMs) {
+      const before = now() - ageMs
       for (const kind of await shelf.kinds(queries)) {
-        while ((await statements.removeDone(queries, kind, ageMs, removeBatch)) === removeBatch);
+        while ((await statements.removeDone(queries, kind, before, removeBatch)) === removeBatch);
       }
       await adoptJobs(boss, database, now())
     },

@@ -9,10 +9,8 @@ import { parseJson } from '../worker/payload-text.ts'
 import type { Page, StoredJob } from '../worker/store.ts'
 import { schemaName } from './boss.ts'
 import { readJobData } from './job-data.ts'
-import { holders, jobs } from './statements.ts'
+import { holders, idToleranceMs, jobs } from './statements.ts'
 
-/** Ids are made about when a job is added; nobody's clock is off by more. */
-const idToleranceMs = 3_600_000
 const queues = sql.table(`${schemaName}.queue`)
 
 /** Which states of pg-boss a state of ours is. */

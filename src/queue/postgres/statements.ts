@@ -7,6 +7,7 @@ import { type Db, fromKysely } from 'pg-boss'
 import { z } from 'zod'
 import type { Queries, Transaction } from '../../database/database.ts'
 import type { Schema } from '../../database/schema.ts'
+import { firstIdAt } from '../../ids.ts'
 import type { JobKind } from '../kinds.ts'
 import { type LostJob, lostJobsBatch } from '../worker/store.ts'
 import { schemaName } from './boss.ts'
@@ -15,6 +16,8 @@ import { leaseOf, readJobData, tokenOf } from './job-data.ts'
 /** Jobs of all our kinds: pg-boss keeps those without a partition of their own here. */
 export const jobs = sql.table(`${schemaName}.job_common`)
 export const holders = sql.table(`${schemaName}.job_holder`)
+/** Ids are made about when a job is added; nobody's clock is off by more. */
+export const idToleranceMs = 3_600_000
 /** pg-boss's clock. */
 const clock = sql.raw(`${schemaName}.job_now()`)
 
@@ -139,25 +142,29 @@ export async function findHolders(queries: Queries): Promise<string[]> {
 /**
  * done → (gone): forgets a batch of a kind, and tells how many. pg-boss's own maintenance reads the
  * whole table for that, and would forget the dead ones as well. Ids grow with time, so the oldest are
- * looked at first.
+ * looked at first, and those that were added too lately not at all.
  */
 export async function removeDone(
   queries: Queries,
   kind: string,
-  ageMs: number,
+  before: number,
   batch: number,
 ): Promise<number> {
   const { rows } = await sql`
-    with old as (
-      select id from ${jobs}
-      where name = ${kind} and state = 'completed'
-        and completed_on < ${clock} - ${ageMs} * interval '1 millisecond'
-      order by id limit ${batch} for update skip locked
-    ), gone as (
+    with old as (${oldStatement(kind, before, batch)}), gone as (
       delete from ${jobs} where name = ${kind} and id in (select id from old) returning id
     ), let_go as (
       delete from ${holders} where job_id in (select id from old)
     )
     select id from gone`.execute(queries)
   return rows.length
+}
+
+export function oldStatement(kind: string, before: number, batch: number): RawBuilder<unknown> {
+  return sql`
+    select id from ${jobs}
+    where name = ${kind} and state = 'completed'
+      and completed_on < to_timestamp(${before / 1_000})
+      and id < ${firstIdAt(before + idToleranceMs)}
+    order by id limit ${batch} for update skip locked`
 }
