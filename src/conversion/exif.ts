@@ -1,20 +1,33 @@
 import exifReader from 'exif-reader'
 
 type Exif = Readonly<Record<string, unknown>>
+type Tag = readonly [name: string, value: string | number | number[]]
 
 /** Longer texts and lists are not facts about a photograph but somebody's payload. */
 const longestText = 2_000
 const longestList = 64
 
 /**
+ * Characters of JSON, of all tags together. A camera writes a few thousand; but entries may all point
+ * to the same text, so that a small file says megabytes, in every list of images that it is in.
+ */
+const mostText = 65_536
+
+/**
  * Camera data as JSON can hold it, grouped as EXIF groups it (`Image`, `Photo`, `GPSInfo`, …).
  * Times are ISO 8601 without a zone, because EXIF knows none. Binary values, numbers that are not
- * finite and very long values are left out; a broken block is undefined.
+ * finite and very long values are left out, and so is what comes when there is enough; a broken block
+ * is undefined.
  */
 export function readExif(block: Buffer | undefined): Exif | undefined {
   if (!block) return undefined
+  let room = mostText
+  const fits = (tag: Tag) => {
+    room -= JSON.stringify(tag).length
+    return room >= 0
+  }
   const groups = Object.entries(parse(block)).flatMap(([group, tags]) => {
-    const kept = isRecord(tags) ? cleanTags(tags) : {}
+    const kept = isRecord(tags) ? Object.fromEntries(cleanTags(tags).filter(fits)) : {}
     return Object.keys(kept).length > 0 ? [[group, kept] as const] : []
   })
   return groups.length > 0 ? Object.fromEntries(groups) : undefined
@@ -79,15 +92,14 @@ function parse(block: Buffer): object {
   }
 }
 
-function cleanTags(tags: Exif): Exif {
-  const kept = Object.entries(tags).flatMap(([name, value]) => {
+function cleanTags(tags: Exif): Tag[] {
+  return Object.entries(tags).flatMap(([name, value]) => {
     const clean = cleanValue(value)
     return clean === undefined ? [] : [[name, clean] as const]
   })
-  return Object.fromEntries(kept)
 }
 
-function cleanValue(value: unknown): string | number | number[] | undefined {
+function cleanValue(value: unknown): Tag[1] | undefined {
   if (typeof value === 'string') return cleanText(value)
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
   if (value instanceof Date) {

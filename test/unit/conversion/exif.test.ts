@@ -11,7 +11,7 @@ async function block(): Promise<Buffer> {
 
 /** A little-endian EXIF block whose only directory has these entries of twelve bytes. */
 function directory(...entries: Buffer[]): Buffer {
-  const count = Buffer.from([entries.length, 0])
+  const count = Buffer.from([entries.length & 0xff, entries.length >> 8])
   return Buffer.concat([
     Buffer.from('II*\0\x08\0\0\0', 'latin1'),
     count,
@@ -62,6 +62,17 @@ describe('EXIF for the owner', () => {
   it('leaves out texts that are too long to be a fact', () => {
     const long = Buffer.concat([directory(entry(0x010f, 2, 5_000, 26)), Buffer.alloc(6_000, 'a')])
     expect(readExif(long)).toBeUndefined()
+  })
+
+  it('says no more than a camera would, however many entries point to one text', () => {
+    const count = 5_000
+    const entries = Array.from({ length: count }, (_, each) =>
+      entry(0x8000 + each, 2, 2_000, 10 + count * 12),
+    )
+    const many = directory(make('A'), ...entries.slice(1))
+    const exif = readExif(Buffer.concat([many, Buffer.alloc(2_000, 'a')]))
+    expect(JSON.stringify(exif).length).toBeGreaterThan(2_000)
+    expect(JSON.stringify(exif).length).toBeLessThan(70_000)
   })
 
   it.each([
