@@ -20,16 +20,17 @@ export type Input = Pick<Inspected, 'source'> &
 
 /**
  * Decodes a picture once, to exactly `size`; every still is made from the result. Colours become
- * sRGB; where the file's colour profile makes no sense, they are taken for sRGB.
+ * sRGB; where the file's colour profile makes no sense, they are taken for sRGB. What some phones
+ * write wrong without any harm to the picture is overlooked.
  * @throws AppError `corrupt-image` (422).
  */
 export async function decode(input: Input, size: Size): Promise<Raster> {
   try {
-    return await decodeTo(input, size).catch((error) => {
-      if (!isAboutProfile(error)) throw error
-      return decodeTo({ ...input, ignoreIcc: true }, size)
-    })
+    return await decodeTo(input, size)
   } catch (error) {
+    const leniency = leniencyFor(error)
+    const isNew = Object.keys(leniency).some((option) => !(option in input))
+    if (isNew) return decode({ ...input, ...leniency }, size)
     throw corruptImage(error)
   }
 }
@@ -60,6 +61,12 @@ async function decodeTo(input: Input, { width, height }: Size): Promise<Raster> 
   return { data, width: info.width, height: info.height, channels: info.channels }
 }
 
-function isAboutProfile(error: unknown): boolean {
-  return /\bicc|profile|lcms|cms\b/i.test(messageOf(error))
+/** How to go on all the same; nothing where the picture itself is at fault. */
+function leniencyFor(error: unknown): Pick<SharpOptions, 'ignoreIcc' | 'failOn'> {
+  const said = messageOf(error)
+  if (/\bicc|profile|lcms|cms\b/i.test(said)) return { ignoreIcc: true }
+  // Cameras of Samsung phones write these, which a sequential JPEG has no use for (lovell/sharp#1578).
+  // A picture that is cut off is an error still.
+  if (/invalid SOS parameters for sequential/i.test(said)) return { failOn: 'error' }
+  return {}
 }

@@ -169,6 +169,19 @@ describe('renditions', () => {
   })
 })
 
+describe('a JPEG whose scan header is wrong, as some phones write it', () => {
+  it('is converted, as the picture is whole', async () => {
+    const { renditions } = await convert(await images.shoddyJpeg())
+    await expectScene(renditions[0])
+  })
+
+  it('is refused when it lost its end as well', async () => {
+    const bytes = await images.shoddyJpeg()
+    const failure = convert(bytes.subarray(0, bytes.length * 0.7))
+    await expect(failure).rejects.toMatchObject({ code: 'corrupt-image', status: 422 })
+  })
+})
+
 describe('a file that cannot be converted', () => {
   it.each([
     ['that lost its end', images.truncatedJpeg, 'corrupt-image', /incomplete/],
