@@ -103,7 +103,8 @@ async function contentTypeOf(head: Buffer): Promise<string | undefined> {
 /** Whether the root element is `svg`, behind any declarations and comments. */
 function isSvg(head: Buffer): boolean {
   if (!/^(?:\xEF\xBB\xBF)?\s*</.test(head.toString('latin1'))) return false
-  const prolog = /^(?:\uFEFF|\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(?:\[[^\]]*\])?\s*>)/is
+  // No two parts of it can take the same spaces: on many of them it would try all divisions.
+  const prolog = /^(?:\uFEFF|\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(?:\[[^\]]*\]\s*)?>)/is
   let text = head.toString('utf8')
   for (let match = prolog.exec(text); match; match = prolog.exec(text)) {
     text = text.slice(match[0].length)

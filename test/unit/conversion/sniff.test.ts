@@ -57,6 +57,7 @@ describe('what a file is', () => {
     ['a web page with a drawing', Buffer.from('<!doctype html><p><svg></svg>'), undefined],
     ['a single byte', Buffer.from([0xff]), undefined],
     ['nothing', Buffer.alloc(0), undefined],
+    ['a declaration without an end', Buffer.from('<!DOCTYPE'.padEnd(headSize)), undefined],
   ])('is no image for %s', async (_name, head, contentType) => {
     expect(await sniff(head)).toEqual({ contentType, image: 'no' })
   })
