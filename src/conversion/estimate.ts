@@ -1,3 +1,4 @@
+import type { RenditionFormat } from './contract.ts'
 import type { Inspected } from './inspect.ts'
 import type { Plan, Task } from './plan.ts'
 import { pixelsOf } from './size.ts'
@@ -7,8 +8,13 @@ const processBytes = 150 * 2 ** 20
 /** Rows that are in flight between a decoder that works from top to bottom and the resizer. */
 const rowsInFlight = 2_048
 const copyBytesPerPixel = 4
-/** Per pixel of the largest rendition, while the AVIF encoder works on it. */
-const encodeBytesPerPixel = 40
+/** Per pixel of a still, beside the copy, while an encoder works on it: without alpha, and with it. */
+const encodeBytesPerPixel: Readonly<Record<RenditionFormat, readonly [number, number]>> = {
+  avif: [36, 48],
+  webp: [8, 16],
+  jpeg: [8, 8],
+  png: [8, 8],
+}
 /** Per pixel of one frame: the canvases of the decoder and the encoder, and the encoder's own. */
 const canvasBytesPerPixel = 80
 /** Per pixel of all frames of a moving rendition. */
@@ -23,7 +29,13 @@ export function estimateMemory(image: Inspected, { copy, tasks }: Plan): number 
   const copyPixels = pixelsOf(copy)
   const decoding = decodingBytes(image) + copyPixels * copyBytesPerPixel
   const moving = Math.max(0, ...tasks.map((task) => movingBytes(image, task)))
-  return processBytes + Math.max(decoding, moving, copyPixels * encodeBytesPerPixel)
+  const encoding = Math.max(0, ...tasks.map((task) => encodingBytes(image, task)))
+  return processBytes + Math.max(decoding, moving, copyPixels * copyBytesPerPixel + encoding)
+}
+
+function encodingBytes({ channels }: Inspected, { format, ...size }: Task): number {
+  const [opaque, withAlpha] = encodeBytesPerPixel[format]
+  return pixelsOf(size) * (channels > 3 ? withAlpha : opaque)
 }
 
 function decodingBytes(image: Inspected): number {

@@ -57,7 +57,7 @@ describe('memory for all conversions', () => {
   it('is waited for, and everyone gets a turn', async () => {
     // Each is estimated to need more than half of it, and two can look at their files.
     await start({ concurrency: 3, memory: 400 * MiB })
-    const photo = await images.jpeg({ width: 2_000, height: 1_500 })
+    const photo = await images.jpeg({ width: 3_000, height: 2_250, progressive: true })
     const results = await Promise.all([1, 2, 3].map(() => converting.convert(photo, presets)))
     expect(results.every(({ renditions }) => renditions.length === 1)).toBe(true)
     const settled = log.filter(({ message }) => message === 'conversion settled')

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { admit } from '../../../src/conversion/admit.ts'
+import type { RenditionFormat } from '../../../src/conversion/contract.ts'
 import type { Inspected } from '../../../src/conversion/inspect.ts'
 import { testPreset } from '../../support/presets.ts'
 
@@ -33,6 +34,15 @@ it.each([
   ['a GIF of 100 megapixels', { format: 'gif' }],
 ])('%s fits into a gibibyte', (_name, over) => {
   expect(() => admit(image(over), box, GiB)).not.toThrow()
+})
+
+it('a photo of 48 megapixels fits in full size, but not as AVIF, whose encoder needs most', () => {
+  const photo = image({ width: 8_064, height: 6_048 })
+  const fullAs = (format: RenditionFormat) => () =>
+    admit(photo, [testPreset({ width: 16_383, height: 16_383, formats: [format] })], GiB)
+  expect(fullAs('webp')).not.toThrow()
+  expect(fullAs('jpeg')).not.toThrow()
+  expect(fullAs('avif')).toThrow(/MiB/)
 })
 
 it.each([
