@@ -1,5 +1,8 @@
 import { AppError } from '../errors.ts'
 
+/** Bytes of a file. A thousand megapixels of four channels of sixteen bits take no more. */
+export const largestOriginal = 8_000_000_000
+
 /** The failure (422) of an image that would take more than there is to spend; the message says of what. */
 export function tooLarge(message: string): AppError {
   return new AppError('image-too-large', 422, message)

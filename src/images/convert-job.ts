@@ -1,5 +1,6 @@
 import type { Converter, Preset } from '../conversion/contract.ts'
 import { examine, headSize } from '../conversion/sniff.ts'
+import { largestOriginal, megabytes } from '../conversion/too-large.ts'
 import type { Database } from '../database/database.ts'
 import { AppError } from '../errors.ts'
 import { appendEvent } from '../events/outbox.ts'
@@ -78,12 +79,22 @@ async function convertIfImage(
   if (image.sha256 !== undefined) return convertKnown(context, image, image.sha256, signal)
   const key = originalKey(imageId)
   const start = await readStart(storage, key, image.size, signal)
-  const { contentType, refusal } = await examine(start.subarray(0, headSize))
+  const { contentType, refusal = tooLong(image) } = await examine(start.subarray(0, headSize))
   if (!refusal) return convertUnknown(context, image, contentType, signal)
   // Known from the first bytes, so a film of many gigabytes is not copied to find out.
   const isAll = start.length === image.size
   const sha256 = isAll ? sha256OfBytes(start) : await digest(storage, key, signal)
   await settleFailed(context, imageId, refusal, { sha256, contentType })
+}
+
+/** No picture is that much, whatever its first bytes say, so it is not copied to find out. */
+function tooLong({ size }: Image): Failure | undefined {
+  if (size <= largestOriginal) return undefined
+  const [found, most] = [size, largestOriginal].map(megabytes)
+  return {
+    code: 'image-too-large',
+    message: `The file has ${found}; at most ${most} are converted.`,
+  }
 }
 
 /** What its bytes are is known, so they are read only if they have to be converted. */

@@ -67,6 +67,24 @@ describe.each(databaseTargets)('the job that converts an image on $name', (targe
   ])('from $from', ({ local }) => {
     const wholeReads = local ? [] : [undefined]
 
+    it('refuses what is too long for a picture without copying it', async () => {
+      const id = await arrived(picture, 2)
+      await bench.database.queries
+        .updateTable('images')
+        .set({ size: 2 ** 40 })
+        .execute()
+      await run(id)
+      expect(await bench.find(id)).toMatchObject({
+        state: 'failed',
+        error: {
+          code: 'image-too-large',
+          message: 'The file has 1,099,512 MB; at most 8,000 MB are converted.',
+        },
+        ...digests(picture),
+      })
+      expect(bench.converted).toEqual([])
+    })
+
     it('converts what arrived in one request without a look at it, and once', async () => {
       const id = await arrived(picture)
       const { storage, reads } = watch(bench.storage, local)
