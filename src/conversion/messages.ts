@@ -44,7 +44,8 @@ export type Order = z.infer<typeof orderSchema>
 const rendition = z.object({
   preset: presetName,
   format,
-  contentType: z.string(),
+  // It is served as this: a decoder that was taken over must not be able to make it a page.
+  contentType: z.string().regex(/^image\/(?:webp|avif|jpeg|png)$/),
   width: pixels,
   height: pixels,
   frames: z.int().positive(),
