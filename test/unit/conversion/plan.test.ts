@@ -26,7 +26,7 @@ it('presets an image is too small for share what is made of it', () => {
   const { tasks } = planWork(still, defaultPresets, least)
   expect(tasks.map(({ presets }) => presets)).toEqual([
     ['thumb', 'small', 'medium', 'large'],
-    ['large-avif'],
+    ['large', 'large-avif'],
   ])
 })
 
