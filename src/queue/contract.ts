@@ -128,7 +128,10 @@ export interface QueueDepth {
   readonly queued: number
   readonly active: number
   readonly dead: number
-  /** When the oldest job that waits or runs was added; undefined when there is none. */
+  /**
+   * When the oldest job that waits or runs was added; undefined when there is none. One that was added
+   * for a later moment does not wait before it.
+   */
   readonly oldestCreatedAt: number | undefined
 }
 

@@ -43,6 +43,6 @@ export function localStore({ database, instance, leaseMs, now }: StoreOptions): 
     dead: (kind, after, limit) => shelf.dead(queries, kind, after, limit),
     revive: (trx, job, maxAttempts) => shelf.revive(trx, job, maxAttempts, now()),
     remove: (trx, job) => shelf.remove(trx, job),
-    depth: () => shelf.depth(queries),
+    depth: () => shelf.depth(queries, now()),
   }
 }

@@ -126,19 +126,19 @@ interface Count {
   readonly kind: string
   readonly state: string
   readonly jobs: number
-  readonly oldest: string
+  readonly oldest: string | null
 }
 
-export async function depth(queries: Queries): Promise<QueueDepth[]> {
-  const { rows } = await countStatement(await kinds(queries)).execute(queries)
+export async function depth(queries: Queries, now: number): Promise<QueueDepth[]> {
+  const { rows } = await countStatement(await kinds(queries), now).execute(queries)
   const createdAt = await createdAtOf(
     queries,
-    rows.filter(({ state }) => state !== 'dead').map(({ oldest }) => oldest),
+    rows.flatMap(({ state, oldest }) => (state === 'dead' || oldest === null ? [] : oldest)),
   )
   const byKind = Map.groupBy(rows, ({ kind }) => kind)
   return [...byKind].map(([kind, counts]) => {
     const of = (state: string) => counts.find((count) => count.state === state)?.jobs ?? 0
-    const times = counts.flatMap(({ oldest }) => createdAt.get(oldest) ?? [])
+    const times = counts.flatMap(({ oldest }) => createdAt.get(oldest ?? '') ?? [])
     const oldestCreatedAt = times.length > 0 ? Math.min(...times) : undefined
     const [queued, active, deadJobs] = [of('queued'), of('active'), of('dead')]
     return { kind, queued, active, dead: deadJobs, oldestCreatedAt }
@@ -146,9 +146,15 @@ export async function depth(queries: Queries): Promise<QueueDepth[]> {
 }
 
 /** Kinds and states are both named, so that the index leads past those that are done. */
-export function countStatement(named: readonly string[]) {
+export function countStatement(named: readonly string[], now: number) {
   return sql<Count>`
-    select kind, state, count(*) as jobs, min(id) as oldest from jobs
+    select kind, state, count(*) as jobs, (
+      select first.id from jobs as first
+      where first.kind = jobs.kind and first.state = jobs.state and not (
+        first.state = 'queued' and first.started_at is null and first.run_at > ${now}
+      )
+      order by first.id limit 1
+    ) as oldest from jobs
     where kind in (${sql.join(named)}) and state in ('queued', 'active', 'dead')
     group by kind, state`
 }

@@ -9,7 +9,7 @@ import { parseJson } from '../worker/payload-text.ts'
 import type { Page, StoredJob } from '../worker/store.ts'
 import { schemaName } from './boss.ts'
 import { readJobData } from './job-data.ts'
-import { holders, idToleranceMs, jobs } from './statements.ts'
+import { clock, holders, idToleranceMs, jobs } from './statements.ts'
 
 const queues = sql.table(`${schemaName}.queue`)
 
@@ -171,6 +171,7 @@ export function depthStatement(): RawBuilder<unknown> {
     left join lateral (
       select job.created_on from ${jobs} as job
       where job.name = counted.name and job.state = counted.state
+        and not (job.state = 'created' and job.start_after > ${clock})
       order by job.id limit 1
     ) as first on true
     order by counted.name`

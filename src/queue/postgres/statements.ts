@@ -19,7 +19,7 @@ export const holders = sql.table(`${schemaName}.job_holder`)
 /** Ids are made about when a job is added; nobody's clock is off by more. */
 export const idToleranceMs = 3_600_000
 /** pg-boss's clock. */
-const clock = sql.raw(`${schemaName}.job_now()`)
+export const clock = sql.raw(`${schemaName}.job_now()`)
 
 /**
  * Who had a job last: pg-boss has no place for that. It goes with the job. What is there is not asked

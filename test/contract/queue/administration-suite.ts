@@ -336,6 +336,7 @@ export function administrationSuite(bench: () => QueueBench): void {
   })
 
   it('counts what waits, runs and is dead, with the age of the oldest', async () => {
+    const discard = { id: 'an-id', multipartId: null, tailEpoch: 0 }
     const gate = Promise.withResolvers<void>()
     const queue = await working({
       async run({ imageId }) {
@@ -355,6 +356,8 @@ export function administrationSuite(bench: () => QueueBench): void {
     await bench().clock.advance(1_000)
     for (const id of ['x', 'y']) await bench().addImage(queue, id)
     await bench().add(queue, 'storage.remove', { keys: [] })
+    // For a moment that has not come.
+    await bench().add(queue, 'upload.discard', discard, { runAt: bench().clock.now() + 60_000 })
     expect(await queue.administration.depth()).toEqual([
       { ...dead, queued: 2, active: 1, oldestCreatedAt },
       {
@@ -364,7 +367,17 @@ export function administrationSuite(bench: () => QueueBench): void {
         dead: 0,
         oldestCreatedAt: bench().clock.now(),
       },
+      {
+        ...{ kind: 'upload.discard', queued: 1, active: 0, dead: 0 },
+        oldestCreatedAt: undefined,
+      },
     ])
+    const later = bench().clock.now()
+    await bench().clock.advance(60_000)
+    const depth = await queue.administration.depth()
+    expect(depth.find(({ kind }) => kind === 'upload.discard')).toMatchObject({
+      oldestCreatedAt: later,
+    })
     gate.resolve()
   })
 }
