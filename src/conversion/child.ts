@@ -66,3 +66,5 @@ process.on('message', obey)
 limitSharp()
 // When memory runs out, Linux is to take this process and not the one that holds the uploads.
 await writeFile('/proc/self/oom_score_adj', '1000').catch(() => undefined)
+// Where Linux shares the processors among sessions first, being nice within one's own is not enough.
+await writeFile('/proc/self/autogroup', '10').catch(() => undefined)

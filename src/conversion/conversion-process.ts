@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
+import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AppError } from '../errors.ts'
 import {
@@ -31,8 +32,9 @@ const lastWords = 2_000
 const unusedBytes = 2 ** 30
 
 /**
- * One child process, and the group of what it starts. While it has a job it keeps the server alive, while it idles it does not; it
- * ends itself when the server is gone.
+ * One child process, and the group of what it starts. It gives way to the server, and to whatever else
+ * is at work. While it has a job it keeps the server alive, while it idles it does not; it ends itself
+ * when the server is gone.
  */
 export class ConversionProcess {
   /** Resolves with how the process ended; never rejects. */
@@ -51,6 +53,7 @@ export class ConversionProcess {
       // A group of its own, to be ended as one.
       detached: true,
     })
+    this.#giveWay()
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-lastWords)
     })
@@ -129,6 +132,15 @@ export class ConversionProcess {
 
   async #failWhenEnded(): Promise<never> {
     throw new Error(`the conversion process ${await this.ended}`)
+  }
+
+  /** At once, so that every thread it will have is born with it. */
+  #giveWay(): void {
+    try {
+      if (this.pid !== undefined) setPriority(this.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch {
+      // It is gone already, which is told elsewhere, or the system has no such thing.
+    }
   }
 
   #watch(): Promise<string> {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -127,6 +127,14 @@ describe('a conversion process', () => {
     const expected = ['MALLOC_ARENA_MAX', 'MALLOC_TRIM_THRESHOLD_', 'UV_THREADPOOL_SIZE']
     expect(own.sort()).toEqual(expected)
     expect(environment).not.toContain('not for decoders')
+  })
+
+  it('gives way to the server', async () => {
+    start()
+    await convert(good)
+    expect(getPriority(pids[0])).toBe(constants.priority.PRIORITY_BELOW_NORMAL)
+    const group = await readFile(`/proc/${pids[0]}/autogroup`, 'utf8').catch(() => 'nice 10')
+    expect(group).toContain('nice 10')
   })
 
   it.skipIf(process.platform !== 'linux')('is the first to go when memory runs out', async () => {
