@@ -5,7 +5,7 @@ import { twinQuery } from '../../src/images/duplicates.ts'
 import { wantedOf } from '../../src/images/wanted.ts'
 import { png } from '../fixtures/images.ts'
 import { databaseTargets } from '../support/databases.ts'
-import { type ImageBench, imageBench, renderedBytes } from '../support/image-bench.ts'
+import { type ImageBench, imageBench, imageSetups, renderedBytes } from '../support/image-bench.ts'
 import { interleave } from '../support/interleaving.ts'
 import { testPreset } from '../support/presets.ts'
 import { backends } from '../support/storage.ts'
@@ -15,11 +15,8 @@ import { waitFor } from '../support/wait.ts'
 const box = testPreset({ formats: ['webp', 'avif'] })
 const presets = [box, testPreset({ name: 'other' })]
 const renditions = 3
-const setups = databaseTargets.flatMap((target) =>
-  backends.map((backend) => ({ name: `${target.name} and ${backend.name}`, target, backend })),
-)
 
-describe.each(setups)('images of the same bytes on $name', ({ target, backend }) => {
+describe.each(imageSetups)('images of the same bytes on $name', ({ target, backend }) => {
   let picture: Buffer
   let bench: ImageBench
 

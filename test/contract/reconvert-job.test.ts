@@ -6,7 +6,7 @@ import { AppError } from '../../src/errors.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { png } from '../fixtures/images.ts'
 import { databaseTargets } from '../support/databases.ts'
-import { type ImageBench, imageBench, renderedBytes } from '../support/image-bench.ts'
+import { type ImageBench, imageBench, imageSetups, renderedBytes } from '../support/image-bench.ts'
 import { interleave } from '../support/interleaving.ts'
 import { testPreset } from '../support/presets.ts'
 import { backends } from '../support/storage.ts'
@@ -16,11 +16,8 @@ const other = testPreset({ name: 'other' })
 const presets = [box, other]
 const wider = { ...box, width: 11 }
 const changed = { presets: [wider, other] }
-const setups = databaseTargets.flatMap((target) =>
-  backends.map((backend) => ({ name: `${target.name} and ${backend.name}`, target, backend })),
-)
 
-describe.each(setups)('the job that makes renditions anew on $name', ({ target, backend }) => {
+describe.each(imageSetups)('the job that makes renditions anew on $name', ({ target, backend }) => {
   let picture: Buffer
   let bench: ImageBench
 

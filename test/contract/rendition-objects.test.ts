@@ -4,18 +4,15 @@ import { AppError } from '../../src/errors.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { png } from '../fixtures/images.ts'
 import { databaseTargets } from '../support/databases.ts'
-import { type ImageBench, imageBench } from '../support/image-bench.ts'
+import { type ImageBench, imageBench, imageSetups } from '../support/image-bench.ts'
 import { interleave } from '../support/interleaving.ts'
 import { testPreset } from '../support/presets.ts'
 import { backends } from '../support/storage.ts'
 
 const presets = [testPreset({ formats: ['webp', 'avif'] }), testPreset({ name: 'other' })]
 const renditions = 3
-const setups = databaseTargets.flatMap((target) =>
-  backends.map((backend) => ({ name: `${target.name} and ${backend.name}`, target, backend })),
-)
 
-describe.each(setups)('objects of renditions on $name', ({ target, backend }) => {
+describe.each(imageSetups)('objects of renditions on $name', ({ target, backend }) => {
   let picture: Buffer
   let bench: ImageBench
 

@@ -20,9 +20,9 @@ import { parsePayload } from '../../src/queue/kinds.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
-import type { TestDatabase, TestDatabaseTarget } from './databases.ts'
+import { databaseTargets, type TestDatabase, type TestDatabaseTarget } from './databases.ts'
 import { never, silent } from './leases.ts'
-import { inChunks, type StorageUnderTest, sha256 } from './storage.ts'
+import { backends, inChunks, type StorageUnderTest, sha256 } from './storage.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { begunUpload, uploadCore } from './uploads.ts'
 
@@ -41,6 +41,11 @@ export interface BenchOptions {
   readonly backend: { start(): Promise<StorageUnderTest> }
   readonly presets: readonly Preset[]
 }
+
+/** Every database with every storage. */
+export const imageSetups = databaseTargets.flatMap((target) =>
+  backends.map((backend) => ({ name: `${target.name} and ${backend.name}`, target, backend })),
+)
 
 export type ImageBench = Awaited<ReturnType<typeof imageBench>>
 
