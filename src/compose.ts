@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { localUser, openAuthenticator } from './auth/principal.ts'
+import { loadSecret } from './auth/secrets.ts'
+import { SignedUrls } from './auth/signed-urls.ts'
 import type { Config } from './config.ts'
 import { createConverter } from './conversion/pool.ts'
 import { type Database, openDatabase } from './database/database.ts'
@@ -19,6 +21,7 @@ import { createHealth } from './operations/health.ts'
 import { createInstance, type Instance } from './operations/instance.ts'
 import { createLogger, type Logger } from './operations/logger.ts'
 import { shutDown } from './operations/shutdown.ts'
+import { isPosted } from './posts/shown.ts'
 import type { JobQueue } from './queue/contract.ts'
 import { createQueue } from './queue/create-queue.ts'
 import { logReport } from './queue/log-report.ts'
@@ -71,7 +74,8 @@ export async function compose(config: Config): Promise<Application> {
   })
   const base: Base = { config, logger, database, storage, queue }
   const uploads = composeUploads(base, instance)
-  const http = composeHttp(base, uploads)
+  const signedUrls = new SignedUrls()
+  const http = composeHttp(base, uploads, signedUrls)
   const { converter, directories } = composeJobs(base, instance)
 
   let unlock = () => {}
@@ -81,6 +85,7 @@ export async function compose(config: Config): Promise<Application> {
       await storage.check()
       await database.check()
       await migrate(database)
+      signedUrls.useKey(await loadSecret(database, 'signed-urls'))
       await queue.prepare()
       await directories.sweep()
       await uploads.leases.start()
@@ -170,16 +175,19 @@ function composeUploads(base: Base, instance: Instance) {
 function composeHttp(
   { config, logger, database, storage, queue }: Base,
   uploads: ReturnType<typeof composeUploads>,
+  signedUrls: SignedUrls,
 ): HttpServer {
   const { publicUrl = '', corsOrigins } = config.http
   const jobs = queue.administration
   const app = createApp({
     jobs,
     authenticator: openAuthenticator(),
+    signedUrls,
     logger,
     queries: database.queries,
     storage,
     removeUpload: uploads.remove,
+    isShown: (imageId) => isPosted(database.queries, imageId),
     views: createViews(publicUrl),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
     presets: config.conversion.presets,

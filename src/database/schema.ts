@@ -56,6 +56,8 @@ export interface UploadsTable {
   lease_wanted: Generated<number>
   /** When an unfinished upload or a partial one is given up, and when the memory of one goes. */
   expires_at: number | null
+  /** Of an upload by link: when storage is to be asked next whether its bytes have come. */
+  link_check_at: number | null
   created_at: number
   updated_at: number
   stored_at: number | null
@@ -153,6 +155,59 @@ export interface EventsTable {
   created_at: number
 }
 
+/** Each has one image; its comments go some time after it. */
+export interface PostsTable {
+  id: string
+  owner: string
+  image_id: string
+  caption: string
+  comment_count: Generated<number>
+  created_at: number
+}
+
+export interface CommentsTable {
+  id: string
+  post_id: string
+  owner: string
+  text: string
+  created_at: number
+}
+
+export interface ProfilesTable {
+  owner: string
+  avatar_image_id: string | null
+  updated_at: number
+}
+
+/** Bytes of stored uploads by owner: the sum over the shards, of which each change takes one. */
+export interface UsageTable {
+  owner: string
+  shard: number
+  bytes: number
+}
+
+/** How fast somebody begins uploads: when all that is allowed at once will be allowed again. */
+export interface UploadRatesTable {
+  owner: string
+  full_at: number
+}
+
+export interface IdempotencyKeysTable {
+  owner: string
+  key: string
+  /** What was asked for under the key, as far as that can be told before its bytes are read. */
+  request: string
+  upload_id: string
+  created_at: number
+}
+
+/** Drawn at the first start and the same in all processes. */
+export interface SecretsTable {
+  name: string
+  value: string
+  created_at: number
+}
+
 export interface Schema {
   uploads: UploadsTable
   upload_parts: UploadPartsTable
@@ -161,6 +216,13 @@ export interface Schema {
   rendition_objects: RenditionObjectsTable
   jobs: JobsTable
   events: EventsTable
+  posts: PostsTable
+  comments: CommentsTable
+  profiles: ProfilesTable
+  usage: UsageTable
+  upload_rates: UploadRatesTable
+  idempotency_keys: IdempotencyKeysTable
+  secrets: SecretsTable
 }
 
 export type UploadRow = Selectable<UploadsTable>

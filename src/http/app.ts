@@ -1,12 +1,11 @@
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import type { Authenticator } from '../auth/principal.ts'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
+import { type AccessDependencies, controlAccess } from './access.ts'
 import { createDelivery } from './content.ts'
-import { requireOperator } from './operator.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
@@ -21,11 +20,10 @@ type RouteDependencies = ImageRouteDependencies &
   JobRouteDependencies &
   ServiceRouteDependencies
 
-export interface AppDependencies extends Omit<RouteDependencies, 'deliver'> {
+export interface AppDependencies extends Omit<RouteDependencies, 'deliver'>, AccessDependencies {
   readonly storage: ObjectStorage
   /** Given: who asks for bytes is sent there, instead of getting them from this server. */
   readonly links?: SignedLinks | undefined
-  readonly authenticator: Authenticator
   readonly logger: Logger
   /** Web origins that may call; undefined means any. */
   readonly corsOrigins: readonly string[] | undefined
@@ -34,7 +32,7 @@ export interface AppDependencies extends Omit<RouteDependencies, 'deliver'> {
 
 /** Everything but the upload protocols. Test it with `app.request()`. */
 export function createApp(dependencies: AppDependencies) {
-  const { authenticator, logger, corsOrigins, version, storage, links } = dependencies
+  const { logger, corsOrigins, version, storage, links } = dependencies
   const routes = { ...dependencies, deliver: createDelivery(storage, links) }
   const app = createRouter()
 
@@ -45,11 +43,8 @@ export function createApp(dependencies: AppDependencies) {
       exposeHeaders: exposedHeaders,
     }),
   )
-  app.use('/v1/*', async (c, next) => {
-    c.set('principal', await authenticator.authenticate(c.req.raw.headers))
-    await next()
-  })
-  app.use('/v1/admin/*', requireOperator(), bodyLimit({ maxSize: mostJson, onError: refuseLong }))
+  app.use('/v1/*', controlAccess(dependencies))
+  app.use('/v1/admin/*', bodyLimit({ maxSize: mostJson, onError: refuseLong }))
   app.route('/', serviceRoutes(routes))
   app.route('/', uploadRoutes(routes))
   app.route('/', imageRoutes(routes))

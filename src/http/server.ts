@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import { sendAnswer } from './answer.ts'
@@ -21,10 +20,16 @@ export interface UploadHandler {
   turnAway(request: IncomingMessage, response: ServerResponse): Response
 }
 
+/** Everything else. */
+export interface Api {
+  /** @param bindings the request as Node has it. */
+  fetch(request: Request, bindings?: object): Response | Promise<Response>
+}
+
 export interface HttpServerDependencies {
   readonly logger: Logger
   readonly uploads: UploadHandler
-  readonly app: Pick<Hono, 'fetch'>
+  readonly app: Api
 }
 
 export interface HttpServer {

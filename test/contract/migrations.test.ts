@@ -41,6 +41,7 @@ describe.each(databaseTargets)('a database of the first release on $name', (targ
       '0004-protocols',
       '0005-renditions',
       '0006-job-tries',
+      '0007-people',
     ])
     expect(await migrate(database)).toEqual([])
     expect(await rows(database)).toEqual(before.map((row) => expect.objectContaining(row)))

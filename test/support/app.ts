@@ -1,9 +1,11 @@
 import type { Insertable } from 'kysely'
-import { openAuthenticator } from '../../src/auth/principal.ts'
+import type { Principal } from '../../src/auth/principal.ts'
+import { SignedUrls } from '../../src/auth/signed-urls.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
 import { type AppDependencies, createApp } from '../../src/http/app.ts'
 import { createViews } from '../../src/http/views.ts'
+import { isPosted } from '../../src/posts/shown.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
 import { markFailed, markStored } from '../../src/uploads/ledger.ts'
@@ -12,6 +14,9 @@ import { MemoryJobs } from './jobs.ts'
 import { leaseOf, silent } from './leases.ts'
 import { begunUpload, uploadCore, wholeUpload } from './uploads.ts'
 
+/** Who asks, unless a test says otherwise. */
+const user: Principal = { id: 'local', isAdmin: false, isStorage: false }
+
 /** The API over a database and a storage, without a socket. */
 export function testApp(
   database: Database,
@@ -19,10 +24,12 @@ export function testApp(
   given: Partial<AppDependencies> = {},
 ) {
   return createApp({
-    authenticator: openAuthenticator(),
+    authenticator: { authenticate: async () => user },
+    signedUrls: signedUrls(),
     logger: silent,
     queries: database.queries,
     storage,
+    isShown: (id) => isPosted(database.queries, id),
     removeUpload: uploadCore({ database, storage }).remove,
     views: createViews(''),
     presets: [
@@ -36,6 +43,12 @@ export function testApp(
     version: '0.0.0',
     ...given,
   })
+}
+
+function signedUrls(): SignedUrls {
+  const urls = new SignedUrls()
+  urls.useKey(Buffer.alloc(32, 7))
+  return urls
 }
 
 /** A stored upload with its bytes. */

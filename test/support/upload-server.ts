@@ -1,3 +1,4 @@
+import { localUser } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../src/http/server.ts'
 import type { Storage } from '../../src/storage/contract.ts'
@@ -30,7 +31,7 @@ export async function serveUploads(handle: UploadHandler['handle']): Promise<Tes
 export async function serveTus(database: Database, storage: Storage) {
   const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
   const service = createUploadService(
-    { ...core, database, storage, owner: { id: 'local', isOperator: false }, logger: silent },
+    { ...core, database, storage, owner: localUser, logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,

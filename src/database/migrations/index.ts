@@ -6,6 +6,7 @@ import { unsettledParts } from './0003-unsettled-parts.ts'
 import { protocols } from './0004-protocols.ts'
 import { renditions } from './0005-renditions.ts'
 import { jobTries } from './0006-job-tries.ts'
+import { people } from './0007-people.ts'
 
 /** Every migration by its name, in the order of the names. Published ones never change. */
 export function migrations(kind: DatabaseTarget['kind']): Record<string, Migration> {
@@ -16,5 +17,6 @@ export function migrations(kind: DatabaseTarget['kind']): Record<string, Migrati
     '0004-protocols': protocols,
     '0005-renditions': renditions,
     '0006-job-tries': jobTries,
+    '0007-people': people,
   }
 }

@@ -4,6 +4,7 @@ import type { Queries } from '../../database/database.ts'
 import type { Image } from '../../images/image.ts'
 import { findImage, listImages } from '../../images/records.ts'
 import type { RemoveUpload } from '../../uploads/remove.ts'
+import { requireReach, userOf } from '../access.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { readCursor, toPage } from '../cursor.ts'
 import { notFound } from '../problem.ts'
@@ -16,6 +17,8 @@ export interface ImageRouteDependencies {
   readonly queries: Queries
   readonly removeUpload: RemoveUpload
   readonly views: Views
+  /** Whether the owner of an image has shown it to the other users. */
+  readonly isShown: (imageId: string) => Promise<boolean>
 }
 
 const list = createRoute({
@@ -45,19 +48,18 @@ const remove = createRoute({
   responses: { 204: { description: 'Deleted' }, 404: problem('No such image') },
 })
 
-export function imageRoutes({ queries, removeUpload, views }: ImageRouteDependencies) {
+export function imageRoutes({ queries, removeUpload, views, isShown }: ImageRouteDependencies) {
   const app = createRouter()
 
   async function owned(c: Context<HttpEnvironment>, id: string): Promise<Image> {
     const image = await findImage(queries, id)
-    if (image?.owner !== c.get('principal').id) throw notFound('image')
-    return image
+    return requireReach(c, image && { ...image, isShown: () => isShown(id) }, 'image')
   }
 
   app.openapi(list, async (c) => {
     const { limit, cursor, state } = c.req.valid('query')
     const found = await listImages(queries, {
-      owner: c.get('principal').id,
+      owner: userOf(c).id,
       limit: limit + 1,
       before: readCursor(cursor),
       state,

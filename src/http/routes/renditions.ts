@@ -7,6 +7,7 @@ import type { Image, Rendition } from '../../images/image.ts'
 import { findImage } from '../../images/records.ts'
 import { findUpload } from '../../uploads/ledger.ts'
 import type { Upload } from '../../uploads/upload.ts'
+import { requireReach } from '../access.ts'
 import type { Deliver } from '../content.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { negotiate } from '../negotiate.ts'
@@ -21,6 +22,8 @@ export interface RenditionRouteDependencies {
   readonly deliver: Deliver
   /** What is made of every image at present. */
   readonly presets: readonly Pick<Preset, 'name' | 'formats'>[]
+  /** Whether the owner of an image has shown it to the other users. */
+  readonly isShown: (imageId: string) => Promise<boolean>
 }
 
 const rendition = createRoute({
@@ -62,17 +65,37 @@ interface Wanted {
   readonly format: string | undefined
 }
 
-export function renditionRoutes({ queries, deliver, presets }: RenditionRouteDependencies) {
+export function renditionRoutes({
+  queries,
+  deliver,
+  presets,
+  isShown,
+}: RenditionRouteDependencies) {
   const app = createRouter()
   const choose = createChoice(presets)
+
+  /**
+   * The image of an upload, or the upload while it is none yet.
+   * @throws AppError `image-not-found` (404), also for somebody else's; 409 or 410 when there will be none.
+   */
+  async function findPicture(c: Context<HttpEnvironment>, id: string): Promise<Image | Upload> {
+    const image = await findImage(queries, id)
+    if (image) return requireReach(c, { ...image, isShown: () => isShown(id) }, 'image')
+    const upload = await requireReach(c, await findUpload(queries, id), 'image')
+    requireReadable(upload)
+    if (upload.state !== 'stored') return upload
+    // It was stored between the two looks.
+    const created = await findImage(queries, id)
+    if (!created) throw notFound('image')
+    return created
+  }
 
   app.openapi(rendition, async (c) => {
     const { id, preset } = c.req.valid('param')
     const { format, v } = c.req.valid('query')
     const wanted = { preset, format }
     const send = (one: Rendition) => deliver(c, { ...one, lasting: isUrlOf(one, v) })
-    const look = async () =>
-      choose(c, await findPicture(queries, id, c.get('principal').id), wanted)
+    const look = async () => choose(c, await findPicture(c, id), wanted)
     const chosen = await look()
     if (chosen instanceof Response) return chosen
     try {
@@ -91,23 +114,6 @@ export function renditionRoutes({ queries, deliver, presets }: RenditionRouteDep
 /** Whether `v` is the one of its URL, under which nothing else will ever be; see `createViews`. */
 function isUrlOf({ revision }: Rendition, v = '1'): boolean {
   return v === String(revision)
-}
-
-/**
- * The image of an upload, or the upload while it is none yet.
- * @throws AppError `image-not-found` (404), also for somebody else's; 409 or 410 when there will be none.
- */
-async function findPicture(queries: Queries, id: string, owner: string): Promise<Image | Upload> {
-  const image = await findImage(queries, id)
-  if (image?.owner === owner) return image
-  const upload = image ? undefined : await findUpload(queries, id)
-  if (upload?.owner !== owner) throw notFound('image')
-  requireReadable(upload)
-  if (upload.state !== 'stored') return upload
-  // It was stored between the two looks.
-  const created = await findImage(queries, id)
-  if (!created) throw notFound('image')
-  return created
 }
 
 function createChoice(presets: RenditionRouteDependencies['presets']) {

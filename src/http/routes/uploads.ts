@@ -6,10 +6,10 @@ import { findImage, findImages } from '../../images/records.ts'
 import { originalKey } from '../../storage/keys.ts'
 import { findUpload, listUploads } from '../../uploads/ledger.ts'
 import type { Upload } from '../../uploads/upload.ts'
+import { requireReach, userOf } from '../access.ts'
 import type { Deliver } from '../content.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { readCursor, toPage } from '../cursor.ts'
-import { notFound } from '../problem.ts'
 import { requireReadable } from '../readable-upload.ts'
 import { bytes, json, problem } from '../responses.ts'
 import { createRouter } from '../router.ts'
@@ -64,14 +64,12 @@ export function uploadRoutes({ queries, deliver, views }: UploadRouteDependencie
   const app = createRouter()
 
   async function owned(c: Context<HttpEnvironment>, id: string): Promise<Upload> {
-    const upload = await findUpload(queries, id)
-    if (upload?.owner !== c.get('principal').id) throw notFound('upload')
-    return upload
+    return requireReach(c, await findUpload(queries, id), 'upload')
   }
 
   app.openapi(list, async (c) => {
     const { limit, cursor } = c.req.valid('query')
-    const owner = c.get('principal').id
+    const owner = userOf(c).id
     const found = await listUploads(queries, {
       owner,
       limit: limit + 1,

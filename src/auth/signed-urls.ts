@@ -1,0 +1,45 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** Both are put behind a path. */
+const expiresField = 'expires'
+const signatureField = 'signature'
+
+/**
+ * URLs of this server that open what they name to whoever has them, for a while: for `<img>`, which
+ * sends no token. The path alone is signed, with HMAC-SHA-256 (RFC 2104); what else is asked of it
+ * in the query is free.
+ */
+export class SignedUrls {
+  #key: Buffer | undefined
+
+  /** To be called once, before any other. @param key secret, the same in all processes. */
+  useKey(key: Buffer): void {
+    this.#key = key
+  }
+
+  /**
+   * What makes a path a signed URL, as fields of its query.
+   * @param path of this server, without its public name.
+   * @param seconds it is good for at least; up to twice that, so that within this time everybody is
+   * given the same URL, and what it leads to can be kept.
+   */
+  sign(path: string, seconds: number, now = Date.now()): Record<string, string> {
+    const expires = (Math.floor(now / 1_000 / seconds) + 2) * seconds
+    return { [expiresField]: String(expires), [signatureField]: this.#signature(path, expires) }
+  }
+
+  /** Whether a URL was signed here, and is still good. */
+  verify(path: string, query: URLSearchParams, now = Date.now()): boolean {
+    const expires = query.get(expiresField) ?? ''
+    const given = query.get(signatureField) ?? ''
+    if (!/^\d{1,12}$/.test(expires) || Number(expires) * 1_000 <= now) return false
+    const expected = Buffer.from(this.#signature(path, Number(expires)))
+    const actual = Buffer.from(given)
+    return actual.length === expected.length && timingSafeEqual(actual, expected)
+  }
+
+  #signature(path: string, expires: number): string {
+    if (!this.#key) throw new Error('there is no key to sign with yet')
+    return createHmac('sha256', this.#key).update(`${expires}\n${path}`).digest('base64url')
+  }
+}

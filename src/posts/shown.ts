@@ -1,0 +1,13 @@
+import { sql } from 'kysely'
+import type { Queries } from '../database/database.ts'
+
+/** Whether an image is in a post, which every user may see. One look into an index. */
+export async function isPosted(queries: Queries, imageId: string): Promise<boolean> {
+  const post = await queries
+    .selectFrom('posts')
+    .select(sql`1`.as('one'))
+    .where('image_id', '=', imageId)
+    .limit(1)
+    .executeTakeFirst()
+  return post !== undefined
+}
