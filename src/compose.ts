@@ -11,6 +11,7 @@ import { lockDirectory } from './database/directory-lock.ts'
 import { migrate } from './database/migrate.ts'
 import { createApp } from './http/app.ts'
 import { totalLoad } from './http/job-schemas.ts'
+import { createLinks } from './http/links.ts'
 import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
 import { createViews } from './http/views.ts'
 import { convertHandler } from './images/convert-job.ts'
@@ -188,7 +189,7 @@ function composeHttp(
     storage,
     removeUpload: uploads.remove,
     isShown: (imageId) => isPosted(database.queries, imageId),
-    views: createViews(publicUrl),
+    views: createViews(createLinks(publicUrl)),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
     presets: config.conversion.presets,
     health: createHealth(

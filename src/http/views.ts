@@ -2,28 +2,34 @@ import type { z } from '@hono/zod-openapi'
 import { publicExif } from '../conversion/exif.ts'
 import type { Image, Rendition } from '../images/image.ts'
 import type { Upload } from '../uploads/upload.ts'
+import type { Links } from './links.ts'
 import type { imageSchema, uploadSchema } from './schemas.ts'
 
 export type ImageView = z.infer<typeof imageSchema>
 export type UploadView = z.infer<typeof uploadSchema>
 
-/** Turns records into what clients see. `base` goes before every URL: the public URL, or nothing. */
-export function createViews(base: string) {
-  const contentUrl = (id: string) => `${base}/v1/uploads/${id}/content`
+/** Turns records into what clients see. */
+export function createViews(links: Links) {
+  const contentUrl = (id: string) => links.open(`/v1/uploads/${id}/content`)
 
   const renditionView = ({ id, renditions }: Image, rendition: Rendition) => {
     const { preset, format, width, height, size, frames, revision } = rendition
     const alone = renditions.filter((other) => other.preset === preset).length === 1
     // What is at a URL stays, so that it can be cached for ever.
-    const query = new URLSearchParams({
+    const url = links.open(`/v1/images/${id}/${preset}`, {
       ...(!alone && { format }),
       ...(revision > 1 && { v: String(revision) }),
-    }).toString()
-    const url = `${base}/v1/images/${id}/${preset}${query && `?${query}`}`
+    })
     return { preset, format, width, height, size, frames, url }
   }
 
+  const renditions = (image: Image) =>
+    image.renditions.map((rendition) => renditionView(image, rendition))
+
   return {
+    /** Also for what an image is a part of. */
+    renditions,
+
     image: (image: Image): ImageView => ({
       id: image.id,
       state: image.state,
@@ -40,7 +46,7 @@ export function createViews(base: string) {
       exif: publicExif(image.exif) ?? null,
       createdAt: timeView(image.createdAt),
       contentUrl: contentUrl(image.id),
-      renditions: image.renditions.map((rendition) => renditionView(image, rendition)),
+      renditions: renditions(image),
     }),
 
     upload: (upload: Upload, image: Image | undefined): UploadView => ({

@@ -4,6 +4,7 @@ import { SignedUrls } from '../../src/auth/signed-urls.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
 import { type AppDependencies, createApp } from '../../src/http/app.ts'
+import { createLinks } from '../../src/http/links.ts'
 import { createViews } from '../../src/http/views.ts'
 import { isPosted } from '../../src/posts/shown.ts'
 import type { Storage } from '../../src/storage/contract.ts'
@@ -31,7 +32,7 @@ export function testApp(
     storage,
     isShown: (id) => isPosted(database.queries, id),
     removeUpload: uploadCore({ database, storage }).remove,
-    views: createViews(''),
+    views: createViews(createLinks('')),
     presets: [
       { name: 'thumb', formats: ['webp'] },
       { name: 'large', formats: ['avif', 'webp'] },
