@@ -1,7 +1,7 @@
 /** The only reader of the environment: every setting, joined from the folders that own them. */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { authSettings } from './auth/settings.ts'
+import { type AuthConfig, authConfig, authSettings } from './auth/settings.ts'
 import type { Preset } from './conversion/contract.ts'
 import { defaultPresets } from './conversion/presets.ts'
 import { readPresetsFile } from './conversion/presets-file.ts'
@@ -45,7 +45,7 @@ export const settingGroups: readonly Settings[] = [
 
 export interface Config {
   readonly http: Values<typeof httpSettings>
-  readonly auth: Values<typeof authSettings>
+  readonly auth: AuthConfig
   readonly dataDirectory: string
   readonly database: DatabaseTarget
   readonly storage: Values<typeof storageSettings>
@@ -68,7 +68,7 @@ export function loadConfig(env: Environment = process.env): Config {
   const { presetsFile, ...conversion } = readSettings(conversionSettings, env)
   const config: Config = {
     http: readSettings(httpSettings, env),
-    auth: readSettings(authSettings, env),
+    auth: authConfig(readSettings(authSettings, env)),
     dataDirectory: directory,
     database: url
       ? { kind: 'postgres', url }
@@ -92,11 +92,11 @@ export function loadConfig(env: Environment = process.env): Config {
 
 function checkAuth({ http, auth }: Config): void {
   const loopback = /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(http.host)
-  if (!loopback && auth.mode !== 'off,off') {
+  if (!loopback && auth.mode === 'off') {
     throw new SettingError(
       'AUTH',
       auth.mode,
-      `off,off while HOST=${http.host}, as others can reach it`,
+      `jwt, or off,off while HOST=${http.host}, as others can reach it`,
     )
   }
 }

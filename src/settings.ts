@@ -11,6 +11,8 @@ export interface Setting<T> {
   readonly default?: string
   /** What a good value looks like, to complete the sentence "expected …". */
   readonly expected: string
+  /** Whether its value is never to be shown, not even where it is wrong. */
+  readonly secret?: true
   /** One sentence for the README's table. */
   readonly description: string
   /** Returns undefined for a value that is not as expected. */
@@ -48,7 +50,9 @@ export function readSettings<S extends Settings>(settings: S, env: Environment):
     const raw = env[setting.name]?.trim() || setting.default
     if (raw === undefined) return [key, undefined]
     const value = setting.parse(raw)
-    if (value === undefined) throw new SettingError(setting.name, raw, setting.expected)
+    if (value === undefined) {
+      throw new SettingError(setting.name, setting.secret ? '***' : raw, setting.expected)
+    }
     return [key, value]
   })
   return Object.fromEntries(values)

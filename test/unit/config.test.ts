@@ -43,11 +43,54 @@ describe('the configuration', () => {
   it.each(['0.0.0.0', '::', '192.0.2.1', 'example.com'])(
     'leaves authentication off on %s only when asked for it twice',
     (HOST) => {
-      expect(() => loadConfig({ HOST })).toThrow('AUTH=off: expected off,off while HOST=')
+      expect(() => loadConfig({ HOST })).toThrow('AUTH=off: expected jwt, or off,off while HOST=')
       expect(() => loadConfig({ HOST, AUTH: 'off' })).toThrow('AUTH=off')
       expect(loadConfig({ HOST, AUTH: 'off,off' }).http.host).toBe(HOST)
     },
   )
+
+  const secret = 'x'.repeat(32)
+  const jwksUrl = 'https://id.example/jwks.json'
+
+  it('knows users by tokens where it is said how, on any address', () => {
+    const HOST = '0.0.0.0'
+    const bySecret = { mode: 'jwt', keys: { secret } }
+    expect(loadConfig({ HOST, AUTH_JWT_SECRET: secret }).auth).toMatchObject(bySecret)
+    expect(loadConfig({ AUTH: 'jwt', AUTH_JWT_SECRET: secret }).auth).toMatchObject(bySecret)
+    const given = { AUTH_JWKS_URL: jwksUrl, AUTH_ISSUER: 'https://id.example', AUTH_AUDIENCE: 'a' }
+    expect(loadConfig({ HOST, ...given }).auth).toEqual({
+      mode: 'jwt',
+      keys: { jwksUrl },
+      issuer: 'https://id.example',
+      audience: 'a',
+    })
+    const local = { AUTH_JWKS_URL: 'http://localhost:3000/jwks' }
+    expect(loadConfig(local).auth).toMatchObject({ keys: { jwksUrl: local.AUTH_JWKS_URL } })
+    expect(loadConfig({}).auth).toEqual({ mode: 'off' })
+  })
+
+  it.each([
+    [{ AUTH: 'jwt' }, 'AUTH=jwt: expected AUTH_JWT_SECRET or AUTH_JWKS_URL to be set as well'],
+    [{ AUTH_ISSUER: 'i' }, 'AUTH_ISSUER=i: expected AUTH_JWT_SECRET or AUTH_JWKS_URL to be set'],
+    [{ AUTH_AUDIENCE: 'a' }, 'AUTH_AUDIENCE=a: expected AUTH_JWT_SECRET or AUTH_JWKS_URL to be'],
+    [
+      { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl },
+      `AUTH_JWKS_URL=${jwksUrl}: expected AUTH_JWT_SECRET not to be set as well`,
+    ],
+    [{ AUTH: 'off', AUTH_JWT_SECRET: secret }, 'AUTH=off: expected jwt, as AUTH_JWT_SECRET is set'],
+    [{ AUTH: 'off,off', AUTH_JWKS_URL: jwksUrl }, 'AUTH=off,off: expected jwt, as AUTH_JWKS_URL'],
+    [{ AUTH: 'off', AUTH_AUDIENCE: 'a' }, 'AUTH=off: expected jwt, as AUTH_AUDIENCE is set'],
+    [
+      { AUTH_JWKS_URL: 'http://id.example/' },
+      'AUTH_JWKS_URL=http://id.example/: expected an https',
+    ],
+    [{ AUTH_JWKS_URL: 'file:///jwks' }, 'AUTH_JWKS_URL=file:///jwks: expected an https URL'],
+    [{ AUTH_JWKS_URL: 'https://u:p@id.example/' }, 'AUTH_JWKS_URL=https://***@id.example/: expect'],
+    [{ AUTH_JWT_SECRET: 'short but secret' }, 'AUTH_JWT_SECRET=***: expected at least 32 bytes'],
+  ])('refuses %j, and shows no secret', (env, line) => {
+    expect(() => loadConfig(env)).toThrow(line)
+    expect(() => loadConfig(env)).not.toThrow(/xxx|short but secret/)
+  })
 
   it.each(['127.0.0.1', '127.9.9.9', 'localhost', '::1'])(
     'knows %s for a loopback address',
