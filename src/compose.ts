@@ -1,9 +1,11 @@
 /** Where the parts are joined: from a configuration to an application that starts and stops. */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { localUser, openAuthenticator } from './auth/principal.ts'
+import { remoteKeys } from './auth/jwks.ts'
+import { type Authenticator, openAuthenticator } from './auth/principal.ts'
 import { loadSecret } from './auth/secrets.ts'
 import { SignedUrls } from './auth/signed-urls.ts'
+import { createTokenAuthenticator } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { createConverter } from './conversion/pool.ts'
 import { type Database, openDatabase } from './database/database.ts'
@@ -52,6 +54,7 @@ interface Base {
   readonly database: Database
   readonly storage: Storage
   readonly queue: JobQueue
+  readonly authenticator: Authenticator
 }
 
 /** Builds the application. Nothing is opened or started before `start`. */
@@ -73,7 +76,8 @@ export async function compose(config: Config): Promise<Application> {
     },
     report: (report) => logReport(logger, report),
   })
-  const base: Base = { config, logger, database, storage, queue }
+  const authenticator = createAuthenticator(config, logger)
+  const base: Base = { config, logger, database, storage, queue, authenticator }
   const uploads = composeUploads(base, instance)
   const signedUrls = new SignedUrls()
   const http = composeHttp(base, uploads, signedUrls)
@@ -138,7 +142,7 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
 }
 
 function composeUploads(base: Base, instance: Instance) {
-  const { config, logger, database, storage, queue } = base
+  const { config, logger, database, storage, queue, authenticator } = base
   const { expiresIn, maxSize } = config.uploads
   const listener = imageListener(queue, config.conversion.presets)
   const leases = new Leases({
@@ -165,7 +169,7 @@ function composeUploads(base: Base, instance: Instance) {
   })
   const { publicUrl, trustProxy, corsOrigins } = config.http
   const service = createUploadService(
-    { database, storage, leases, receive, finish, remove, owner: localUser, logger },
+    { database, storage, leases, receive, finish, remove, authenticator, logger },
     { path: uploadPath, maxSize, expiresIn, publicUrl, trustProxy, corsOrigins },
   )
   const reconciler = createReconciler({ database, leases, finish, logger })
@@ -174,7 +178,7 @@ function composeUploads(base: Base, instance: Instance) {
 }
 
 function composeHttp(
-  { config, logger, database, storage, queue }: Base,
+  { config, logger, database, storage, queue, authenticator }: Base,
   uploads: ReturnType<typeof composeUploads>,
   signedUrls: SignedUrls,
 ): HttpServer {
@@ -182,14 +186,14 @@ function composeHttp(
   const jobs = queue.administration
   const app = createApp({
     jobs,
-    authenticator: openAuthenticator(),
+    authenticator,
     signedUrls,
     logger,
     queries: database.queries,
     storage,
     removeUpload: uploads.remove,
     isShown: (imageId) => isPosted(database.queries, imageId),
-    views: createViews(createLinks(publicUrl)),
+    views: createViews(createLinks(publicUrl, config.auth.mode === 'jwt' ? signedUrls : undefined)),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
     presets: config.conversion.presets,
     health: createHealth(
@@ -202,6 +206,16 @@ function composeHttp(
     version,
   })
   return createHttpServer({ logger, uploads: uploads.service, app })
+}
+
+function createAuthenticator({ auth }: Config, logger: Logger): Authenticator {
+  if (auth.mode !== 'jwt') return openAuthenticator()
+  const { keys, ...rules } = auth
+  if ('secret' in keys) return createTokenAuthenticator({ ...rules, keys })
+  const publicKeys = remoteKeys(keys.jwksUrl, {
+    onFailure: (error) => logger.warn({ err: error }, 'the keys of AUTH_JWKS_URL cannot be had'),
+  })
+  return createTokenAuthenticator({ ...rules, keys: { publicKeys } })
 }
 
 /** What clients do well to use: chunks that common proxies let through, and tries for a minute. */

@@ -97,7 +97,8 @@ function createVerify({ keys, issuer, audience, now = Date.now }: TokenAuthentic
     } catch (error) {
       if (error instanceof AppError) throw error
       if (error instanceof errors.JWTExpired) throw tokenExpired()
-      throw tokenInvalid(reasonOf(error), error)
+      // Without a cause: it would hold what is in the token.
+      throw tokenInvalid(reasonOf(error))
     }
   }
 }
@@ -137,8 +138,8 @@ function reasonOf(error: unknown): string {
   return 'It is not one that is accepted here.'
 }
 
-function tokenInvalid(reason: string, cause?: unknown): AppError {
-  return new AppError('token-invalid', 401, `The token cannot be used. ${reason}`, { cause })
+function tokenInvalid(reason: string): AppError {
+  return new AppError('token-invalid', 401, `The token cannot be used. ${reason}`)
 }
 
 function tokenExpired(): AppError {

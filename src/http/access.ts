@@ -49,10 +49,9 @@ async function identify(
     requireEntry(rule, { principal, hasLink })
     return { principal, hasLink }
   } catch (error) {
-    // A token that is of no use does no harm where none is needed.
-    const isToken = error instanceof AppError && error.status === 401
+    // A token that is of no use, or cannot be checked, does no harm where none is needed.
     const nobody = { principal: undefined, hasLink }
-    if (isToken && isLetIn(rule, nobody)) return nobody
+    if (error instanceof AppError && isLetIn(rule, nobody)) return nobody
     throw error
   }
 }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { z } from '@hono/zod-openapi'
+import { challengeOf } from '../auth/challenge.ts'
 import { AppError } from '../errors.ts'
 
 export const problemType = 'application/problem+json'
@@ -26,6 +27,8 @@ export function problemResponse(error: AppError): Response {
   }
   const headers = new Headers({ 'Content-Type': problemType, 'Cache-Control': 'no-store' })
   if (error.retryAfter !== undefined) headers.set('Retry-After', String(error.retryAfter))
+  const challenge = challengeOf(error)
+  if (challenge) headers.set('WWW-Authenticate', challenge)
   return new Response(JSON.stringify(problem), { status: error.status, headers })
 }
 

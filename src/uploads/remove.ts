@@ -10,6 +10,7 @@ import { leaseLost, locked } from './errors.ts'
 import type { Leases } from './leases.ts'
 import { type Fence, findUpload } from './ledger.ts'
 import type { UploadListener } from './listener.ts'
+import type { Reach } from './protocol/visitor.ts'
 import { partial, type Upload } from './upload.ts'
 
 export interface RemoveDependencies {
@@ -22,9 +23,10 @@ export interface RemoveDependencies {
 /**
  * Removes an upload and all that was made of it. Returns false when there is none. A request that
  * is writing to it ends first.
- * @throws AppError `upload-locked` (423) when it does not end in time.
+ * @param reach looks at it before; without, whoever calls has made sure that it may be removed.
+ * @throws AppError what `reach` does, `upload-locked` (423) when that request does not end in time.
  */
-export type RemoveUpload = (id: string, signal?: AbortSignal) => Promise<boolean>
+export type RemoveUpload = (id: string, signal?: AbortSignal, reach?: Reach) => Promise<boolean>
 
 const never = new AbortController().signal
 
@@ -34,10 +36,13 @@ const never = new AbortController().signal
  */
 export function createRemoveUpload(dependencies: RemoveDependencies): RemoveUpload {
   const { database, queue, leases } = dependencies
-  return async (id, signal = never) => {
+  return async (id, signal = never, reach) => {
     let isKnown = false
+    // A request that is writing to it is not ended for somebody who may not.
+    if (leases.isHeldHere(id)) await reach?.(await findUpload(database.queries, id))
     try {
-      const removed = await leases.hold(id, signal, (upload, lease) => {
+      const removed = await leases.hold(id, signal, async (upload, lease) => {
+        await reach?.(upload)
         isKnown = true
         return holdingSources(dependencies, upload, signal, () =>
           amongOthers(database, (trx) => removeRecords(dependencies, trx, upload, lease)),

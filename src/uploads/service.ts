@@ -1,4 +1,4 @@
-import type { Principal } from '../auth/principal.ts'
+import type { Authenticator } from '../auth/principal.ts'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { Storage } from '../storage/contract.ts'
@@ -25,8 +25,8 @@ export interface UploadServiceDependencies {
   readonly receive: Receive
   readonly finish: Finish
   readonly remove: RemoveUpload
-  /** Owns the uploads that are created. */
-  readonly owner: Principal
+  /** Finds out who owns the uploads that are created, and who may do what to them. */
+  readonly authenticator: Authenticator
   readonly logger: Logger
 }
 
@@ -43,18 +43,18 @@ export function createUploadService(
   dependencies: UploadServiceDependencies,
   options: UploadServiceOptions,
 ): UploadHandler {
-  const { database, owner, logger } = dependencies
+  const { database, authenticator, logger } = dependencies
   const { maxSize, corsOrigins } = options
   const dialect = {
     ...createRequests(dependencies, options),
     queries: database.queries,
-    owner,
     locations: new Locations(options),
     maxSize,
   }
   const tus = createTusDialect(dialect)
   return createUploadHandler({
     logger,
+    authenticator,
     dialects: [tus, createIetfDialect(dialect)],
     fallback: tus,
     capabilities: { ...tusCapabilities(maxSize), 'Upload-Limit': serverLimits(maxSize) },

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect } from 'vitest'
+import { localUser } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
 import { parsePayload } from '../../src/queue/kinds.ts'
@@ -9,6 +10,7 @@ import type { NewFinal } from '../../src/uploads/concat-records.ts'
 import { discardHandler } from '../../src/uploads/discard.ts'
 import { expireBatch } from '../../src/uploads/expire.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
+import { Visitor } from '../../src/uploads/protocol/visitor.ts'
 import { createReconciler } from '../../src/uploads/reconcile.ts'
 import { createAppend } from '../../src/uploads/requests/append.ts'
 import { createBegin, type Wish } from '../../src/uploads/requests/begin.ts'
@@ -31,10 +33,11 @@ export function concatenating(options: CoreOptions & { readonly maxSize?: number
   const means = { ...core, database, storage, takeBytes: createTakeBytes({ database, ...core }) }
   const begin = createBegin(means, { maxSize, expiresIn: day })
   const append = createAppend(means, maxSize)
+  const look = createLook(means)
   const concatenate = createConcatenate(means, maxSize)
   return {
     ...core,
-    look: createLook(means),
+    look: (id: string, gone: AbortSignal) => look(id, gone, reach),
     /** Begins a partial upload; with bytes and no other length they are all of it. */
     async partial(bytes?: Buffer, given: Partial<Wish> = {}): Promise<string> {
       const wish = { ...nothingSaid, isPartial: true, length: bytes?.length, ...given }
@@ -42,10 +45,10 @@ export function concatenating(options: CoreOptions & { readonly maxSize?: number
     },
     /** One PATCH. */
     append: (id: string, from: number, bytes: Buffer, length?: number) =>
-      append({ id, from, length, ending: 'last-byte' }, incoming(bytes), never),
+      append({ id, reach, from, length, ending: 'last-byte' }, incoming(bytes), never),
     appendFrom: (id: string, from: number, stream: Readable) =>
       append(
-        { id, from, length: undefined, ending: 'last-byte' },
+        { id, reach, from, length: undefined, ending: 'last-byte' },
         { stream, announced: undefined },
         never,
       ),
@@ -54,6 +57,9 @@ export function concatenating(options: CoreOptions & { readonly maxSize?: number
     reconciler: () => createReconciler({ database, ...core, logger: silent }),
   }
 }
+
+/** Everybody may do everything. */
+const { reach } = new Visitor(localUser, ['admin'])
 
 const nothingSaid = {
   owner: 'local',

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 
 /** For `AUTH_JWT_SECRET`. */
-export const testSecret = 'a secret of the tests that is long enough'
+export const testSecret =
+  'a secret of the tests that is long enough, for any of the HMACs that there are'
 
 /** Seconds since 1970. */
 export const inSeconds = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds

@@ -1,4 +1,4 @@
-import { localUser } from '../../src/auth/principal.ts'
+import { type Authenticator, openAuthenticator } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../src/http/server.ts'
 import type { Storage } from '../../src/storage/contract.ts'
@@ -28,10 +28,14 @@ export async function serveUploads(handle: UploadHandler['handle']): Promise<Tes
 }
 
 /** A server that speaks tus, over a database and a storage of the test's own. */
-export async function serveTus(database: Database, storage: Storage) {
+export async function serveTus(
+  database: Database,
+  storage: Storage,
+  authenticator: Authenticator = openAuthenticator(),
+) {
   const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
   const service = createUploadService(
-    { ...core, database, storage, owner: localUser, logger: silent },
+    { ...core, database, storage, authenticator, logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,

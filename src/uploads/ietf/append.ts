@@ -23,7 +23,7 @@ export function appendMethod({ append, locations }: DialectDependencies) {
     const interim = new InterimAnswers(request, version)
     const onProgress = (offset: number) => interim.progress(offset)
     const received = await append(
-      { id, from, length, ending, failsBeyondLength, onProgress },
+      { id, reach: request.visitor.reach, from, length, ending, failsBeyondLength, onProgress },
       request.bytes(readContentDigest(request)),
       request.gone,
     )

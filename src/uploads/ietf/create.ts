@@ -14,8 +14,9 @@ import { limitsOf } from './limits.ts'
 import type { InteropVersion } from './versions.ts'
 
 /** Upload Creation: a POST with `Upload-Complete`. */
-export function createMethod({ begin, owner, locations, maxSize }: DialectDependencies) {
+export function createMethod({ begin, locations, maxSize }: DialectDependencies) {
   return async (request: UploadRequest, version: InteropVersion): Promise<Answer> => {
+    const owner = request.visitor.requireUser()
     const { isComplete, length, ending } = readExtent(request, version, 0)
     const wish = { owner: owner.id, dialect: 'ietf', length, ending, ...readFile(request) }
     const interim = new InterimAnswers(request, version)

@@ -1,10 +1,10 @@
 import { AppError } from '../../errors.ts'
-import { badHeader, OffsetMismatchError, uploadNotFound } from '../errors.ts'
-import { findUpload } from '../ledger.ts'
+import { badHeader, OffsetMismatchError } from '../errors.ts'
 import type { Answer } from '../protocol/answer.ts'
 import type { DialectDependencies } from '../protocol/context.ts'
 import { type Dialect, methodNotAllowed } from '../protocol/handler.ts'
 import type { UploadRequest } from '../protocol/request.ts'
+import { findReached, isNotReached } from '../protocol/visitor.ts'
 import { appendMethod, uploadIsComplete } from './append.ts'
 import { completenessOf } from './completeness.ts'
 import { createMethod } from './create.ts'
@@ -26,8 +26,8 @@ export function createIetfDialect(dependencies: DialectDependencies): Dialect {
     try {
       return await append(request, version, id)
     } catch (error) {
-      if (!(error instanceof AppError) || error.status >= 500) throw error
-      const upload = await findUpload(queries, id)
+      if (!(error instanceof AppError) || error.status >= 500 || isNotReached(error)) throw error
+      const upload = await findReached(queries, id, request.visitor)
       const isComplete = upload?.state === 'stored'
       const isOver = isComplete && !(error instanceof OffsetMismatchError && version.repeatsFinal)
       const offset = upload?.state === 'receiving' ? upload.offset : undefined
@@ -37,7 +37,8 @@ export function createIetfDialect(dependencies: DialectDependencies): Dialect {
 
   async function cancel(request: UploadRequest, version: InteropVersion, id: string) {
     requireNone(request, version)
-    if (!(await remove(id, request.gone))) throw uploadNotFound()
+    const { reach } = request.visitor
+    if (!(await remove(id, request.gone, reach))) await reach(undefined)
     return { status: 204 }
   }
 
@@ -80,7 +81,7 @@ export function createIetfDialect(dependencies: DialectDependencies): Dialect {
 function offsetMethod({ look, maxSize }: DialectDependencies) {
   return async (request: UploadRequest, version: InteropVersion, id: string): Promise<Answer> => {
     requireNone(request, version)
-    const upload = await look(id, request.gone)
+    const upload = await look(id, request.gone, request.visitor.reach)
     const { offset, length, digests, expiresAt } = upload
     const isComplete = upload.state === 'stored'
     return {

@@ -1,4 +1,3 @@
-import type { Principal } from '../../auth/principal.ts'
 import type { Queries } from '../../database/database.ts'
 import type { Locations } from '../protocol/location.ts'
 import type { RemoveUpload } from '../remove.ts'
@@ -18,8 +17,6 @@ export interface UploadRequests {
 
 export interface DialectDependencies extends UploadRequests {
   readonly queries: Queries
-  /** Owns the uploads that are created. */
-  readonly owner: Principal
   readonly locations: Locations
   readonly maxSize: number
 }

@@ -23,6 +23,7 @@ const exposed = [
   'Tus-Max-Size',
   'Tus-Resumable',
   'Tus-Version',
+  'WWW-Authenticate',
   'X-Request-Id',
 ].join(', ')
 const allowed = [

@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { challengeOf } from '../../auth/challenge.ts'
+import type { Authenticator } from '../../auth/principal.ts'
 import { AppError } from '../../errors.ts'
 import type { Logger } from '../../operations/logger.ts'
 import { stopping } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import { addCors } from './cors.ts'
 import { UploadRequest } from './request.ts'
+import { identify } from './visitor.ts'
 
 /** One protocol at the upload path. */
 export interface Dialect {
@@ -17,6 +20,7 @@ export interface Dialect {
 
 export interface UploadHandlerOptions {
   readonly logger: Logger
+  readonly authenticator: Authenticator
   /** The first that speaks a request's language answers it. */
   readonly dialects: readonly Dialect[]
   /** Answers a request in no language, with what it should have said. */
@@ -35,7 +39,7 @@ export interface UploadHandler {
 }
 
 export function createUploadHandler(options: UploadHandlerOptions): UploadHandler {
-  const { logger, dialects, fallback, capabilities, corsOrigins } = options
+  const { logger, authenticator, dialects, fallback, capabilities, corsOrigins } = options
   const dialectOf = (request: UploadRequest) =>
     dialects.find((dialect) => dialect.speaks(request)) ?? fallback
 
@@ -55,7 +59,10 @@ export function createUploadHandler(options: UploadHandlerOptions): UploadHandle
     if (known.status >= 500 && !request.gone.aborted) {
       logger.error({ err: error }, `${request.method} failed: ${known.code}`)
     }
-    return respond(request, dialectOf(request).refuse(known, request))
+    const { headers, ...answer } = dialectOf(request).refuse(known, request)
+    const challenge = challengeOf(known)
+    const all = challenge ? { ...headers, 'WWW-Authenticate': challenge } : headers
+    return respond(request, { ...answer, ...(all && { headers: all }) })
   }
 
   return {
@@ -64,6 +71,8 @@ export function createUploadHandler(options: UploadHandlerOptions): UploadHandle
       if (request.method === 'OPTIONS')
         return respond(request, { status: 204, headers: capabilities })
       try {
+        const { method, authorization } = request
+        request.visitor = await identify(authenticator, method, authorization)
         return respond(request, await dialectOf(request).answer(request))
       } catch (error) {
         return refuse(error, request)

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { badHeader } from '../errors.ts'
 import type { Incoming } from '../requests/incoming.ts'
 import type { Verification } from '../requests/verification.ts'
+import type { Visitor } from './visitor.ts'
 
 /** A request at the upload path, as Node has it: the bytes are taken from the socket's own stream. */
 export class UploadRequest {
@@ -10,6 +11,7 @@ export class UploadRequest {
   readonly method: string
   /** Aborted when the client is gone before it has its answer. */
   readonly gone: AbortSignal
+  #visitor: Visitor | undefined
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
     this.incoming = incoming
@@ -20,6 +22,21 @@ export class UploadRequest {
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) gone.abort(new Error('the client is gone'))
     })
+  }
+
+  /** Who makes it; that is set before anything is done about it. */
+  get visitor(): Visitor {
+    if (!this.#visitor) throw new Error('it was not found out who makes the request')
+    return this.#visitor
+  }
+
+  set visitor(visitor: Visitor) {
+    this.#visitor = visitor
+  }
+
+  /** All that was sent, where Node would give but the first. */
+  get authorization(): string | undefined {
+    return this.incoming.headersDistinct.authorization?.join(', ')
   }
 
   /** Without the query. */

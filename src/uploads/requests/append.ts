@@ -1,4 +1,4 @@
-import type { Database, Queries, Transaction } from '../../database/database.ts'
+import type { Database, Transaction } from '../../database/database.ts'
 import type { Schema } from '../../database/schema.ts'
 import { hasCode } from '../../errors.ts'
 import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
@@ -14,6 +14,7 @@ import {
 import type { Lease } from '../held-lease.ts'
 import type { Leases } from '../leases.ts'
 import { findUpload, markFailed } from '../ledger.ts'
+import type { Reach } from '../protocol/visitor.ts'
 import type { Received } from '../receive.ts'
 import type { Upload } from '../upload.ts'
 import { type Incoming, requireRoomFor } from './incoming.ts'
@@ -28,6 +29,8 @@ export interface AppendDependencies {
 
 export interface Continuation {
   readonly id: string
+  /** Whether whoever asks may continue it. */
+  readonly reach: Reach
   /** Where the bytes go, which has to be where the upload stands. */
   readonly from: number
   /** How long the upload is, if the request says so. */
@@ -42,7 +45,7 @@ export interface Continuation {
  * Appends the bytes of a request to an upload, as the only one who does: a request that is still
  * writing is ended before. Resolves when they are recorded, and with the last when it is `stored`.
  * @param gone ends the waiting for the other request.
- * @throws AppError `upload-not-found` (404), `upload-expired`, `upload-failed`, `upload-lost` (410),
+ * @throws AppError what `reach` does, `upload-expired`, `upload-failed`, `upload-lost` (410),
  * `upload-is-final` (403), `offset-mismatch` (409, an `OffsetMismatchError`), `inconsistent-length`
  * (400), `upload-too-long`, `upload-too-large` (413), `upload-locked` (423), `storage-full` (507).
  */
@@ -55,10 +58,14 @@ export type Append = (
 export function createAppend(dependencies: AppendDependencies, maxSize: number): Append {
   const { database, leases } = dependencies
   return async (continuation, incoming, gone) => {
-    const { id, from, failsBeyondLength } = continuation
-    // To ask for its lease would disturb those who put it together.
-    if (leases.isHeldHere(id) && (await isFinal(database.queries, id))) throw uploadIsFinal()
-    return leases.hold(id, gone, async (upload, lease) => {
+    const { id, from, failsBeyondLength, reach } = continuation
+    if (leases.isHeldHere(id)) {
+      // To ask for its lease would end another one's request, or disturb those who put it together.
+      const { concat } = await reach(await findUpload(database.queries, id))
+      if (concat?.role === 'final') throw uploadIsFinal()
+    }
+    const appending = leases.hold(id, gone, async (found, lease) => {
+      const upload = await reach(found)
       if (upload.state === 'failed' || upload.state === 'expired') throw uploadGone(upload)
       if (upload.concat?.role === 'final') throw uploadIsFinal()
       if (upload.offset !== from) throw new OffsetMismatchError(upload.offset, from, !lease)
@@ -72,11 +79,11 @@ export function createAppend(dependencies: AppendDependencies, maxSize: number):
         throw error
       }
     })
+    return appending.catch(async (error: unknown) => {
+      if (hasCode(error, 'upload-not-found')) await reach(undefined)
+      throw error
+    })
   }
-}
-
-async function isFinal(queries: Queries, id: string): Promise<boolean> {
-  return (await findUpload(queries, id))?.concat?.role === 'final'
 }
 
 /** An upload that is stored already takes no bytes; being told so again does no harm. */

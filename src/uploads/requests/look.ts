@@ -1,8 +1,9 @@
 import type { Database } from '../../database/database.ts'
-import { uploadGone, uploadNotFound } from '../errors.ts'
+import { uploadGone } from '../errors.ts'
 import type { Finish } from '../finish.ts'
 import type { Leases } from '../leases.ts'
 import { findUpload } from '../ledger.ts'
+import type { Reach } from '../protocol/visitor.ts'
 import type { Upload } from '../upload.ts'
 
 export interface LookDependencies {
@@ -18,15 +19,14 @@ export interface LookDependencies {
  * its time.
  *
  * @param gone ends the waiting for the other request.
- * @throws AppError `upload-not-found` (404), `upload-expired`, `upload-failed` (410), and what
- * finishing it does.
+ * @throws AppError what `reach` does, `upload-expired`, `upload-failed` (410), and what finishing it
+ * does.
  */
-export type Look = (id: string, gone: AbortSignal) => Promise<Upload>
+export type Look = (id: string, gone: AbortSignal, reach: Reach) => Promise<Upload>
 
 export function createLook({ database, leases, finish }: LookDependencies): Look {
-  return async (id, gone) => {
-    const found = await findUpload(database.queries, id)
-    if (!found) throw uploadNotFound()
+  return async (id, gone, reach) => {
+    const found = await reach(await findUpload(database.queries, id))
     const isUnsettled =
       found.state === 'assembling' || (found.state === 'receiving' && leases.isHeld(found))
     const upload =

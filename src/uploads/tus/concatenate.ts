@@ -6,8 +6,9 @@ import type { UploadRequest } from '../protocol/request.ts'
 import { readMetadata } from './metadata.ts'
 
 /** POST of a final upload: `final;` and the URLs of the partial ones (tus: Concatenation). */
-export function finalMethod({ concatenate, owner, locations }: DialectDependencies) {
+export function finalMethod({ concatenate, locations }: DialectDependencies) {
   return async (request: UploadRequest, header: string): Promise<Answer> => {
+    const owner = request.visitor.requireUser()
     if (request.header('Upload-Length') ?? request.header('Upload-Defer-Length')) {
       throw badHeader('A final upload is as long as its parts are; it has no Upload-Length.')
     }

@@ -26,10 +26,11 @@ export function createMethod(dependencies: DialectDependencies): Method<UploadRe
 }
 
 async function create(
-  { begin, owner, locations }: DialectDependencies,
+  { begin, locations }: DialectDependencies,
   request: UploadRequest,
   isPartial: boolean,
 ): Promise<Answer> {
+  const owner = request.visitor.requireUser()
   // Some clients name a type with every request; what matters is whether bytes come.
   const bytes = request.mayHaveContent ? requireBytes(request) : bytesOf(request)
   const wish = {

@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.ts'
-import { findUpload } from '../ledger.ts'
 import type { Answer, Method } from '../protocol/answer.ts'
 import type { DialectDependencies } from '../protocol/context.ts'
 import { type Dialect, methodNotAllowed, retryAfterOf } from '../protocol/handler.ts'
 import type { UploadRequest } from '../protocol/request.ts'
+import { findReached, isNotReached } from '../protocol/visitor.ts'
 import { algorithms } from '../requests/hashes.ts'
 import { createMethod } from './create.ts'
 import { expires } from './expires.ts'
@@ -52,9 +52,9 @@ export function createTusDialect(dependencies: DialectDependencies): Dialect {
       try {
         return await method(tusRequest)
       } catch (error) {
-        if (!(error instanceof AppError) || error.status >= 500) throw error
+        if (!(error instanceof AppError) || error.status >= 500 || isNotReached(error)) throw error
         const { headers, ...answer } = refusal(error, tusRequest.request, locations)
-        const upload = await findUpload(queries, tusRequest.id)
+        const upload = await findReached(queries, tusRequest.id, tusRequest.request.visitor)
         return { ...answer, headers: { ...headers, ...expires(upload?.expiresAt) } }
       }
     }

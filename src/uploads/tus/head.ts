@@ -9,7 +9,7 @@ import { expires } from './expires.ts'
 /** HEAD: where an upload stands. The full length is told only of an upload that is stored. */
 export function headMethod({ look, queries }: DialectDependencies): Method<TusRequest> {
   return async ({ request, id }) => {
-    const upload = await look(id, request.gone)
+    const upload = await look(id, request.gone, request.visitor.reach)
     const { concat, metadata } = upload
     if (upload.state === 'assembling' && concat?.role !== 'final') throw locked()
     const length =

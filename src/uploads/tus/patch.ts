@@ -12,7 +12,8 @@ export function patchMethod({ append }: DialectDependencies): Method<TusRequest>
     const from = request.wholeNumber('Upload-Offset')
     if (from === undefined) throw badHeader('Upload-Offset is required.')
     const length = request.wholeNumber('Upload-Length')
-    const continuation = { id, from, length, ending: 'last-byte' } as const
+    const { reach } = request.visitor
+    const continuation = { id, reach, from, length, ending: 'last-byte' } as const
     const received = await append(continuation, bytes, request.gone)
     return {
       status: 204,

@@ -1,4 +1,4 @@
-import { localUser } from '../../../src/auth/principal.ts'
+import { openAuthenticator } from '../../../src/auth/principal.ts'
 import type { Database } from '../../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../../src/http/server.ts'
 import { createInstance } from '../../../src/operations/instance.ts'
@@ -95,7 +95,7 @@ function compose(database: Database, storage: StorageUnderTest['storage'], jobs:
   const queue = Object.assign(idleQueue(), { enqueue: jobs.enqueue })
   const core = uploadCore({ database, storage, queue, leases: leasesOf(database, { times }) })
   const { handle, turnAway } = createUploadService(
-    { ...core, database, storage, owner: localUser, logger: silent },
+    { ...core, database, storage, authenticator: openAuthenticator(), logger: silent },
     {
       path: uploadPath,
       maxSize: 2 ** 40,
