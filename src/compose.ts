@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { remoteKeys } from './auth/jwks.ts'
 import { type Authenticator, openAuthenticator } from './auth/principal.ts'
 import { loadSecret } from './auth/secrets.ts'
+import { describeUsers } from './auth/settings.ts'
 import { SignedUrls } from './auth/signed-urls.ts'
 import { createTokenAuthenticator } from './auth/tokens.ts'
 import type { Config } from './config.ts'
@@ -203,6 +204,7 @@ function composeHttp(
     ),
     config: clientConfig(config),
     corsOrigins,
+    publicUrl: config.http.publicUrl,
     version,
   })
   return createHttpServer({ logger, uploads: uploads.service, app })
@@ -247,11 +249,12 @@ async function openStorage({ storage, uploads, dataDirectory }: Config): Promise
   return createS3Storage({ bucket, ...s3, memory: createMemoryBudget(uploads.memory) })
 }
 
-function announce({ logger, storage, database }: Base, url: string): void {
-  const [objects, records, off] = [storage.describe(), database.describe(), ['auth']]
+function announce({ config: { auth }, logger, storage, database }: Base, url: string): void {
+  const [objects, records, users] = [storage.describe(), database.describe(), describeUsers(auth)]
+  const off = auth.mode === 'jwt' ? [] : ['auth']
   logger.info(
-    { event: 'listening', url, storage: objects, database: records, off },
-    `landfall ${version} listens on ${url}; objects: ${objects}; records: ${records}; off: ${off.join(', ')}`,
+    { event: 'listening', url, storage: objects, database: records, users, off },
+    `landfall ${version} listens on ${url}; objects: ${objects}; records: ${records}; users: ${users}; off: ${off.join(', ') || 'nothing'}`,
   )
 }
 

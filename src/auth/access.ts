@@ -114,6 +114,11 @@ export function requireEntry(rule: Rule, { principal, hasLink }: Caller): void {
   throw has('admin') ? notAnAdmin() : linkRequired()
 }
 
+/** Whether all of it is for a request to see, and not only what its owner has shown to others. */
+export function seesAll({ principal }: Caller, { owner }: Subject): boolean {
+  return principal !== undefined && (principal.isAdmin || principal.id === owner)
+}
+
 /** Whether a request that came in may do it to this. What may not be reached is to be 404. */
 export async function mayReach(rule: Rule, caller: Caller, subject: Subject): Promise<boolean> {
   const { principal, hasLink } = caller

@@ -93,3 +93,11 @@ function parseJwksUrl(raw: string): string | undefined {
   const isHere = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
   return url.protocol === 'https:' || (url.protocol === 'http:' && isHere) ? url.href : undefined
 }
+
+/** How users are known, for whoever starts the server. */
+export function describeUsers(auth: AuthConfig): string {
+  if (auth.mode !== 'jwt') return 'everybody is one'
+  if ('secret' in auth.keys) return 'by tokens that AUTH_JWT_SECRET signed'
+  const { origin, pathname } = new URL(auth.keys.jwksUrl)
+  return `by tokens of ${origin}${pathname}`
+}

@@ -6,8 +6,8 @@ const signatureField = 'signature'
 
 /**
  * URLs of this server that open what they name to whoever has them, for a while: for `<img>`, which
- * sends no token. The path alone is signed, with HMAC-SHA-256 (RFC 2104); what else is asked of it
- * in the query is free.
+ * sends no token. The path alone is signed, with HMAC-SHA-256 (RFC 2104), however it is
+ * percent-encoded; what else is asked of it in the query is free.
  */
 export class SignedUrls {
   #key: Buffer | undefined
@@ -25,7 +25,8 @@ export class SignedUrls {
    */
   sign(path: string, seconds: number, now = Date.now()): Record<string, string> {
     const expires = (Math.floor(now / 1_000 / seconds) + 2) * seconds
-    return { [expiresField]: String(expires), [signatureField]: this.#signature(path, expires) }
+    const signature = this.#signature(canonical(path), expires)
+    return { [expiresField]: String(expires), [signatureField]: signature }
   }
 
   /** Whether a URL was signed here, and is still good. */
@@ -33,7 +34,9 @@ export class SignedUrls {
     const expires = query.get(expiresField) ?? ''
     const given = query.get(signatureField) ?? ''
     if (!/^\d{1,12}$/.test(expires) || Number(expires) * 1_000 <= now) return false
-    const expected = Buffer.from(this.#signature(path, Number(expires)))
+    const name = canonicalIfAny(path)
+    if (name === undefined) return false
+    const expected = Buffer.from(this.#signature(name, Number(expires)))
     const actual = Buffer.from(given)
     return actual.length === expected.length && timingSafeEqual(actual, expected)
   }
@@ -41,5 +44,20 @@ export class SignedUrls {
   #signature(path: string, expires: number): string {
     if (!this.#key) throw new Error('there is no key to sign with yet')
     return createHmac('sha256', this.#key).update(`${expires}\n${path}`).digest('base64url')
+  }
+}
+
+/** Each segment in one encoding, since whatever a URL passes through may choose another (RFC 3986, 6.2.2). */
+function canonical(path: string): string {
+  const segments = path.split('/')
+  return segments.map((segment) => encodeURIComponent(decodeURIComponent(segment))).join('/')
+}
+
+/** @returns undefined for a path that cannot be decoded, which is none of ours. */
+function canonicalIfAny(path: string): string | undefined {
+  try {
+    return canonical(path)
+  } catch {
+    return undefined
   }
 }

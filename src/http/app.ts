@@ -1,11 +1,12 @@
 import { bodyLimit } from 'hono/body-limit'
-import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
 import { type AccessDependencies, controlAccess } from './access.ts'
 import { createDelivery } from './content.ts'
+import { allowOrigins, type CorsOptions, refuseForeignPages } from './cors.ts'
+import { describeApi } from './openapi.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
@@ -20,29 +21,25 @@ type RouteDependencies = ImageRouteDependencies &
   JobRouteDependencies &
   ServiceRouteDependencies
 
-export interface AppDependencies extends Omit<RouteDependencies, 'deliver'>, AccessDependencies {
+export interface AppDependencies
+  extends Omit<RouteDependencies, 'deliver'>,
+    AccessDependencies,
+    CorsOptions {
   readonly storage: ObjectStorage
   /** Given: who asks for bytes is sent there, instead of getting them from this server. */
   readonly links?: SignedLinks | undefined
   readonly logger: Logger
-  /** Web origins that may call; undefined means any. */
-  readonly corsOrigins: readonly string[] | undefined
   readonly version: string
 }
 
 /** Everything but the upload protocols. Test it with `app.request()`. */
 export function createApp(dependencies: AppDependencies) {
-  const { logger, corsOrigins, version, storage, links } = dependencies
+  const { logger, version, storage, links } = dependencies
   const routes = { ...dependencies, deliver: createDelivery(storage, links) }
   const app = createRouter()
 
-  app.use(
-    cors({
-      origin: corsOrigins ? [...corsOrigins] : '*',
-      allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
-      exposeHeaders: exposedHeaders,
-    }),
-  )
+  app.use(allowOrigins(dependencies))
+  app.use('/v1/admin/*', refuseForeignPages(dependencies))
   app.use('/v1/*', controlAccess(dependencies))
   app.use('/v1/admin/*', bodyLimit({ maxSize: mostJson, onError: refuseLong }))
   app.route('/', serviceRoutes(routes))
@@ -50,13 +47,10 @@ export function createApp(dependencies: AppDependencies) {
   app.route('/', imageRoutes(routes))
   app.route('/', renditionRoutes(routes))
   app.route('/', jobRoutes(routes))
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Landfall',
-      version,
-      description: 'Resumable uploads, and what becomes of them.',
-    },
+  let description: ReturnType<typeof describeApi> | undefined
+  app.get('/openapi.json', (c) => {
+    description ??= describeApi(app, version)
+    return c.json(description)
   })
   app.get('/files/:id', (c) =>
     c.redirect(`/v1/uploads/${encodeURIComponent(c.req.param('id'))}/content`, 307),
@@ -70,16 +64,6 @@ export function createApp(dependencies: AppDependencies) {
   })
   return app
 }
-
-/** Those that a page of another origin may read, besides the ones it always may. */
-const exposedHeaders = [
-  'Accept-Ranges',
-  'Content-Disposition',
-  'Content-Range',
-  'ETag',
-  'Retry-After',
-  'X-Request-Id',
-]
 
 /** Bytes of the body of a request that is no upload. */
 const mostJson = 64 * 2 ** 10

@@ -23,6 +23,8 @@ const renditionSchema = z
   })
   .openapi('Rendition')
 
+const owners = 'Null for whom its owner has but shown the image.'
+
 export const imageStateSchema = z.enum(['processing', 'ready', 'failed'])
 
 export const imageSchema = z
@@ -30,20 +32,32 @@ export const imageSchema = z
     id,
     state: imageStateSchema,
     error: failureSchema.optional(),
-    filename: z.string().nullable(),
+    filename: z
+      .string()
+      .nullable()
+      .openapi({ description: `What its owner calls it. ${owners}` }),
     contentType: z.string().nullable(),
     format: z.string().nullable(),
     size: bytes,
     width: pixels.nullable(),
     height: pixels.nullable(),
-    sha256: z.string().nullable().openapi({ description: "Of the original's bytes, in hex." }),
+    sha256: z
+      .string()
+      .nullable()
+      .openapi({ description: `Of the original's bytes, in hex. ${owners}` }),
     thumbhash: z.string().nullable().openapi({ description: 'ThumbHash, base64.' }),
     color: z.string().nullable().openapi({ description: 'Dominant colour.', example: '#7a8b99' }),
-    exif: z.record(z.string(), z.unknown()).nullable().openapi({
-      description: 'What the camera wrote, without places and serial numbers.',
-    }),
+    exif: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .openapi({
+        description: `What the camera wrote, without places and serial numbers. ${owners}`,
+      }),
     createdAt: time,
-    contentUrl: z.string().openapi({ description: 'The original.' }),
+    contentUrl: z
+      .string()
+      .nullable()
+      .openapi({ description: `The original. ${owners}` }),
     renditions: z.array(renditionSchema),
   })
   .openapi('Image')

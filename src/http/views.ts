@@ -26,27 +26,36 @@ export function createViews(links: Links) {
   const renditions = (image: Image) =>
     image.renditions.map((rendition) => renditionView(image, rendition))
 
+  /** As its owner sees it. */
+  const imageView = (image: Image): ImageView => ({
+    id: image.id,
+    state: image.state,
+    ...(image.error && { error: image.error }),
+    filename: image.filename ?? null,
+    contentType: image.contentType ?? null,
+    format: image.format ?? null,
+    size: image.size,
+    width: image.width ?? null,
+    height: image.height ?? null,
+    sha256: image.sha256 ?? null,
+    thumbhash: image.thumbhash ?? null,
+    color: image.color ?? null,
+    exif: publicExif(image.exif) ?? null,
+    createdAt: timeView(image.createdAt),
+    contentUrl: contentUrl(image.id),
+    renditions: renditions(image),
+  })
+
   return {
     /** Also for what an image is a part of. */
     renditions,
 
-    image: (image: Image): ImageView => ({
-      id: image.id,
-      state: image.state,
-      ...(image.error && { error: image.error }),
-      filename: image.filename ?? null,
-      contentType: image.contentType ?? null,
-      format: image.format ?? null,
-      size: image.size,
-      width: image.width ?? null,
-      height: image.height ?? null,
-      sha256: image.sha256 ?? null,
-      thumbhash: image.thumbhash ?? null,
-      color: image.color ?? null,
-      exif: publicExif(image.exif) ?? null,
-      createdAt: timeView(image.createdAt),
-      contentUrl: contentUrl(image.id),
-      renditions: renditions(image),
+    image: imageView,
+
+    /** As those see an image that its owner has shown it to: without the original, and what it tells. */
+    shownImage: (image: Image): ImageView => ({
+      ...imageView(image),
+      ...{ filename: null, sha256: null, exif: null, contentUrl: null },
     }),
 
     upload: (upload: Upload, image: Image | undefined): UploadView => ({

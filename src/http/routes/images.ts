@@ -1,5 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { seesAll } from '../../auth/access.ts'
 import type { Queries } from '../../database/database.ts'
 import type { Image } from '../../images/image.ts'
 import { findImage, listImages } from '../../images/records.ts'
@@ -67,7 +68,11 @@ export function imageRoutes({ queries, removeUpload, views, isShown }: ImageRout
     return c.json(toPage(found, limit, views.image), 200)
   })
 
-  app.openapi(read, async (c) => c.json(views.image(await owned(c, c.req.valid('param').id)), 200))
+  app.openapi(read, async (c) => {
+    const image = await owned(c, c.req.valid('param').id)
+    const view = seesAll(c.get('caller'), image) ? views.image : views.shownImage
+    return c.json(view(image), 200)
+  })
 
   app.openapi(remove, async (c) => {
     const { id } = await owned(c, c.req.valid('param').id)
