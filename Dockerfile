@@ -14,7 +14,7 @@ WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
-COPY scripts/migrate.ts scripts/
+COPY scripts/migrate.ts scripts/token.ts scripts/
 COPY scripts/reconvert scripts/reconvert
 COPY scripts/support scripts/support
 COPY src src
