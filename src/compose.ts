@@ -39,7 +39,7 @@ import { Leases } from './uploads/leases.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
 import { createRemoveUpload } from './uploads/remove.ts'
-import { createUploadService } from './uploads/service.ts'
+import { createUploadRequests, createUploadService } from './uploads/service.ts'
 
 export interface Application {
   /** Resolves once it listens. @throws AppError, with one line for the operator, when it cannot. */
@@ -169,9 +169,13 @@ function composeUploads(base: Base, instance: Instance) {
     listener,
   })
   const { publicUrl, trustProxy, corsOrigins } = config.http
+  const requests = createUploadRequests(
+    { database, storage, leases, receive, finish, remove },
+    { maxSize, expiresIn },
+  )
   const service = createUploadService(
-    { database, storage, leases, receive, finish, remove, authenticator, logger },
-    { path: uploadPath, maxSize, expiresIn, publicUrl, trustProxy, corsOrigins },
+    { database, requests, authenticator, logger },
+    { path: uploadPath, maxSize, publicUrl, trustProxy, corsOrigins },
   )
   const reconciler = createReconciler({ database, leases, finish, logger })
   const expiry = createExpiry({ database, queue, logger })

@@ -12,19 +12,24 @@ import { type LocationOptions, Locations } from './protocol/location.ts'
 import type { Receive } from './receive.ts'
 import type { RemoveUpload } from './remove.ts'
 import { createAppend } from './requests/append.ts'
-import { createBegin } from './requests/begin.ts'
+import { type BeginOptions, createBegin } from './requests/begin.ts'
 import { createConcatenate } from './requests/concatenate.ts'
 import { createLook } from './requests/look.ts'
 import { createTakeBytes } from './requests/take-bytes.ts'
 import { createTusDialect, tusCapabilities } from './tus/dialect.ts'
 
-export interface UploadServiceDependencies {
+export interface UploadRequestDependencies {
   readonly database: Database
   readonly storage: Storage
   readonly leases: Leases
   readonly receive: Receive
   readonly finish: Finish
   readonly remove: RemoveUpload
+}
+
+export interface UploadServiceDependencies {
+  readonly database: Database
+  readonly requests: UploadRequests
   /** Finds out who owns the uploads that are created, and who may do what to them. */
   readonly authenticator: Authenticator
   readonly logger: Logger
@@ -32,21 +37,18 @@ export interface UploadServiceDependencies {
 
 export interface UploadServiceOptions extends LocationOptions {
   readonly maxSize: number
-  /** Milliseconds an unfinished upload is kept for after its last progress. */
-  readonly expiresIn: number
   /** Web origins that may call; undefined means any. */
   readonly corsOrigins: readonly string[] | undefined
 }
 
-/** What can be done with uploads over HTTP: a few requests, and the protocols that ask for them. */
+/** The protocols, all of which ask for the same few requests. */
 export function createUploadService(
-  dependencies: UploadServiceDependencies,
+  { database, requests, authenticator, logger }: UploadServiceDependencies,
   options: UploadServiceOptions,
 ): UploadHandler {
-  const { database, authenticator, logger } = dependencies
   const { maxSize, corsOrigins } = options
   const dialect = {
-    ...createRequests(dependencies, options),
+    ...requests,
     queries: database.queries,
     locations: new Locations(options),
     maxSize,
@@ -62,9 +64,10 @@ export function createUploadService(
   })
 }
 
-function createRequests(
-  dependencies: UploadServiceDependencies,
-  { maxSize, expiresIn }: UploadServiceOptions,
+/** What can be done with uploads, whoever asks for it in whichever way. */
+export function createUploadRequests(
+  dependencies: UploadRequestDependencies,
+  { maxSize, expiresIn }: BeginOptions,
 ): UploadRequests {
   const work = { ...dependencies, takeBytes: createTakeBytes(dependencies) }
   return {

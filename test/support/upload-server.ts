@@ -2,7 +2,7 @@ import { type Authenticator, openAuthenticator } from '../../src/auth/principal.
 import type { Database } from '../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../src/http/server.ts'
 import type { Storage } from '../../src/storage/contract.ts'
-import { createUploadService } from '../../src/uploads/service.ts'
+import { createUploadRequests, createUploadService } from '../../src/uploads/service.ts'
 import { silent } from './leases.ts'
 import { uploadCore } from './uploads.ts'
 
@@ -34,12 +34,13 @@ export async function serveTus(
   authenticator: Authenticator = openAuthenticator(),
 ) {
   const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
+  const options = { maxSize: 2 ** 40, expiresIn: 86_400_000 }
+  const requests = createUploadRequests({ ...core, database, storage }, options)
   const service = createUploadService(
-    { ...core, database, storage, authenticator, logger: silent },
+    { database, requests, authenticator, logger: silent },
     {
       path: uploadPath,
-      maxSize: 2 ** 40,
-      expiresIn: 86_400_000,
+      maxSize: options.maxSize,
       publicUrl: undefined,
       trustProxy: false,
       corsOrigins: undefined,

@@ -6,7 +6,7 @@ import type { JobQueue } from '../../../src/queue/contract.ts'
 import { createQueue } from '../../../src/queue/create-queue.ts'
 import { discardHandler, removeObjectsHandler } from '../../../src/uploads/discard.ts'
 import { createReconciler } from '../../../src/uploads/reconcile.ts'
-import { createUploadService } from '../../../src/uploads/service.ts'
+import { createUploadRequests, createUploadService } from '../../../src/uploads/service.ts'
 import { testApp } from '../../support/app.ts'
 import { databaseTargets } from '../../support/databases.ts'
 import { leasesOf, silent } from '../../support/leases.ts'
@@ -94,12 +94,13 @@ function compose(database: Database, storage: StorageUnderTest['storage'], jobs:
   // Jobs are found by the regular look for them.
   const queue = Object.assign(idleQueue(), { enqueue: jobs.enqueue })
   const core = uploadCore({ database, storage, queue, leases: leasesOf(database, { times }) })
+  const options = { maxSize: 2 ** 40, expiresIn: day }
+  const requests = createUploadRequests({ ...core, database, storage }, options)
   const { handle, turnAway } = createUploadService(
-    { ...core, database, storage, authenticator: openAuthenticator(), logger: silent },
+    { database, requests, authenticator: openAuthenticator(), logger: silent },
     {
       path: uploadPath,
-      maxSize: 2 ** 40,
-      expiresIn: day,
+      maxSize: options.maxSize,
       publicUrl: undefined,
       trustProxy: false,
       corsOrigins: undefined,
