@@ -2,8 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { getRequestListener } from '@hono/node-server'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
+import { stopping as isStopping } from '../uploads/errors.ts'
 import { sendAnswer } from './answer.ts'
+import { problemResponse } from './problem.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
+import { answerStreamed, isStreamed } from './streaming.ts'
 
 /** Where uploads are sent to; the protocols take over below it. */
 export const uploadPath = '/files'
@@ -41,7 +44,10 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
-/** One server for both: bytes of uploads go to the protocols untouched, everything else to Hono. */
+/**
+ * One server for both: uploads by the protocols go to them untouched, everything else to Hono; some
+ * of that with the request as Node has it.
+ */
 export function createHttpServer({ logger, uploads, app }: HttpServerDependencies): HttpServer {
   const log = createRequestLog(logger)
   const api = getRequestListener(app.fetch)
@@ -53,12 +59,18 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
       : await uploads.handle(request, response)
     await sendAnswer(request, response, answer)
   }
+  const handleStreamed = async (request: IncomingMessage, response: ServerResponse) => {
+    if (stopping) await sendAnswer(request, response, problemResponse(isStopping()))
+    else await answerStreamed(app, request, response)
+  }
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     log(request, response)
     if (stopping) response.setHeader('Connection', 'close')
     overrideMethod(request)
     if (isUpload(request)) {
       handleUpload(request, response).catch((error) => fail(error, response, logger))
+    } else if (isStreamed(request.method ?? '', pathOf(request.url))) {
+      handleStreamed(request, response).catch((error) => fail(error, response, logger))
     } else void api(request, response)
   }
   const server = createServer(handle)
