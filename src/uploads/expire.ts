@@ -10,6 +10,7 @@ import { giveUpFinal, releaseSources } from './concat-records.ts'
 import { discardColumns, discardLater } from './discard.ts'
 import { leaseIsFree } from './lease-records.ts'
 import { noLease, nothingOpen } from './ledger.ts'
+import { forgetKeys, forgottenAtOnce } from './one-request/idempotency.ts'
 import { partial } from './upload.ts'
 
 const everyMs = 5_000
@@ -31,8 +32,8 @@ export interface Expiry {
 /**
  * Gives up uploads that nobody continued in time or made anything of, and those that failed: storage
  * is cleared of them by a durable job each, and of what the ledger names only. The record of one that
- * expired stays for a while, then it goes too. When there is nothing to do it costs one read of the
- * top of an index.
+ * expired stays for a while, then it goes too, as idempotency keys do. When there is nothing to do it
+ * costs a look at the top of two indexes.
  */
 export function createExpiry({ database, queue, logger }: ExpiryDependencies): Expiry {
   const loop = new Loop({
@@ -40,7 +41,8 @@ export function createExpiry({ database, queue, logger }: ExpiryDependencies): E
     async work() {
       const expired = await expireBatch(database, queue, Date.now())
       if (expired > 0) logger.info({ uploads: expired }, 'cleared away uploads nobody continued')
-      if (expired === batchSize) loop.ring()
+      const forgotten = await forgetKeys(database.queries, Date.now())
+      if (expired === batchSize || forgotten === forgottenAtOnce) loop.ring()
     },
     onError: (error) => logger.error({ err: error }, 'expired uploads were not cleared away'),
   })

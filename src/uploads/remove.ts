@@ -7,6 +7,7 @@ import { amongOthers, claimedMeanwhile, lockSources } from './concat-locks.ts'
 import { giveUpFinal } from './concat-records.ts'
 import { discardColumns, discardLater } from './discard.ts'
 import { leaseLost, locked } from './errors.ts'
+import type { Lease } from './held-lease.ts'
 import type { Leases } from './leases.ts'
 import { type Fence, findUpload } from './ledger.ts'
 import type { UploadListener } from './listener.ts'
@@ -58,6 +59,23 @@ export function createRemoveUpload(dependencies: RemoveDependencies): RemoveUplo
   }
 }
 
+/**
+ * Removes an upload as the one who may write to it, which is then nobody.
+ * @throws AppError `lease-lost` (423)
+ */
+export type RemoveHeld = (lease: Lease) => Promise<void>
+
+/** For uploads that are not part of a concatenation. */
+export function createRemoveHeld(dependencies: Omit<RemoveDependencies, 'leases'>): RemoveHeld {
+  const { database, queue } = dependencies
+  return async (lease) => {
+    const upload = { id: lease.id, concat: undefined }
+    await amongOthers(database, (trx) => removeRecords(dependencies, trx, upload, lease))
+    lease.markEnded()
+    queue.wake()
+  }
+}
+
 /** Requests that are writing to what goes with an upload end first, too, or they would leave bytes. */
 async function holdingSources<T>(
   { database, leases }: RemoveDependencies,
@@ -80,9 +98,9 @@ async function holdingSources<T>(
 }
 
 async function removeRecords(
-  { queue, listener }: RemoveDependencies,
+  { queue, listener }: Pick<RemoveDependencies, 'queue' | 'listener'>,
   trx: Transaction<Schema>,
-  { id, concat }: Upload,
+  { id, concat }: Pick<Upload, 'id' | 'concat'>,
   fence: Fence | undefined,
 ): Promise<boolean> {
   const finalId = concat && (await lockConcatenation(trx, id))

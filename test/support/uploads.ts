@@ -12,7 +12,7 @@ import { createUpload, type Fence, findUpload, recordProgress } from '../../src/
 import type { UploadListener } from '../../src/uploads/listener.ts'
 import { readPosition } from '../../src/uploads/position.ts'
 import { createReceive } from '../../src/uploads/receive.ts'
-import { createRemoveUpload } from '../../src/uploads/remove.ts'
+import { createRemoveHeld, createRemoveUpload } from '../../src/uploads/remove.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
 import { leaseOf, leasesOf } from './leases.ts'
 
@@ -125,6 +125,7 @@ export function uploadCore({
       listener,
     }),
     remove: createRemoveUpload({ database, queue, listener, leases }),
+    removeHeld: createRemoveHeld({ database, queue, listener }),
   }
 }
 

@@ -1,14 +1,16 @@
-import type { Database } from '../../database/database.ts'
+import type { Database, Transaction } from '../../database/database.ts'
+import type { Schema } from '../../database/schema.ts'
 import { newId } from '../../ids.ts'
 import { hasLimitedSpace, type Storage } from '../../storage/contract.ts'
-import { uploadTooLarge } from '../errors.ts'
+import { inconsistentLength, uploadTooLarge } from '../errors.ts'
 import type { Finish } from '../finish.ts'
+import type { Lease } from '../held-lease.ts'
 import type { Leases } from '../leases.ts'
 import { createUpload } from '../ledger.ts'
 import { startOf } from '../position.ts'
 import type { Received } from '../receive.ts'
 import type { RemoveUpload } from '../remove.ts'
-import type { NewUpload } from '../upload.ts'
+import type { LeaseRecord, NewUpload } from '../upload.ts'
 import { type Incoming, requireRoomFor } from './incoming.ts'
 import type { Ending, TakeBytes } from './take-bytes.ts'
 
@@ -33,7 +35,17 @@ export interface BeginOptions {
 /** What a client wants to upload. */
 export type Wish = Omit<NewUpload, 'id' | 'expiresAt'> & { readonly ending: Ending }
 
+/** For an upload that is the one request that brings it, or nothing. */
+export interface AtOnce {
+  /** What else happens in the transaction that creates the upload: when it throws, there is none. */
+  readonly alongside?: ((trx: Transaction<Schema>, id: string) => Promise<void>) | undefined
+  /** Called when the upload is not stored with this request, by who still may write to it. */
+  readonly discard: (lease: Lease) => Promise<void>
+}
+
 export interface Reports {
+  /** Nobody is told where to go on with the upload; unset: it can be continued. */
+  readonly atOnce?: AtOnce
   /** The upload exists, and can be continued whatever becomes of this request. */
   readonly onBegun?: (id: string, expiresAt: number) => void
   /** So many bytes of it are safe. */
@@ -87,10 +99,11 @@ interface Start {
 }
 
 async function start(
-  { database, leases, takeBytes, finish }: BeginDependencies,
+  dependencies: BeginDependencies,
   upload: NewUpload,
   { ending, maxSize, incoming, reports }: Start,
 ): Promise<Received> {
+  const { database, leases, takeBytes, finish } = dependencies
   const { id, length, expiresAt } = upload
   const isWhole = length === 0 && ending === 'last-byte' && !incoming?.verification
   if (!incoming && !isWhole) {
@@ -100,18 +113,51 @@ async function start(
   }
   return leases.holdNew(id, async (lease, record) => {
     const untouchedUntil = performance.now() + exclusiveMs
-    await createUpload(database.queries, upload, record, isWhole)
+    await create(database, upload, record, isWhole, reports.atOnce)
     reports.onBegun?.(id, expiresAt)
-    if (!incoming || isWhole) {
-      const { digests } = await finish.assemble(lease)
-      return { offset: 0, stored: true, expiresAt, reprDigest: digests.expected }
-    }
-    return takeBytes(lease, incoming, {
-      upload: { offset: 0, length, digests: upload.digests },
-      limit: maxSize,
-      ending,
-      start: { ...startOf(upload), untouchedUntil },
-      onProgress: reports.onProgress,
+    return wholly(reports.atOnce, lease, async () => {
+      if (!incoming || isWhole) {
+        const { digests } = await finish.assemble(lease)
+        return { offset: 0, stored: true, expiresAt, reprDigest: digests.expected }
+      }
+      return takeBytes(lease, incoming, {
+        upload: { offset: 0, length, digests: upload.digests },
+        limit: maxSize,
+        ending,
+        start: { ...startOf(upload), untouchedUntil },
+        onProgress: reports.onProgress,
+      })
     })
   })
+}
+
+async function create(
+  { queries, transaction }: Database,
+  upload: NewUpload,
+  lease: LeaseRecord,
+  isWhole: boolean,
+  atOnce: AtOnce | undefined,
+): Promise<void> {
+  const { alongside } = atOnce ?? {}
+  if (!alongside) return createUpload(queries, upload, lease, isWhole)
+  await transaction(async (trx) => {
+    await alongside(trx, upload.id)
+    await createUpload(trx, upload, lease, isWhole)
+  })
+}
+
+async function wholly(
+  atOnce: AtOnce | undefined,
+  lease: Lease,
+  work: () => Promise<Received>,
+): Promise<Received> {
+  if (!atOnce) return work()
+  try {
+    const received = await work()
+    if (!received.stored) throw inconsistentLength()
+    return received
+  } catch (error) {
+    await atOnce.discard(lease)
+    throw error
+  }
 }
