@@ -36,9 +36,10 @@ import { discardHandler, removeObjectsHandler } from './uploads/discard.ts'
 import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
+import { createTakeFile } from './uploads/one-request/take-file.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
-import { createRemoveUpload } from './uploads/remove.ts'
+import { createRemoveHeld, createRemoveUpload } from './uploads/remove.ts'
 import { createUploadRequests, createUploadService } from './uploads/service.ts'
 
 export interface Application {
@@ -81,7 +82,8 @@ export async function compose(config: Config): Promise<Application> {
   const base: Base = { config, logger, database, storage, queue, authenticator }
   const uploads = composeUploads(base, instance)
   const signedUrls = new SignedUrls()
-  const http = composeHttp(base, uploads, signedUrls)
+  const stopping = new AbortController()
+  const http = composeHttp(base, uploads, signedUrls, stopping.signal)
   const { converter, directories } = composeJobs(base, instance)
 
   let unlock = () => {}
@@ -106,7 +108,14 @@ export async function compose(config: Config): Promise<Application> {
       logger.info('stopping: what is under way is brought to a safe place')
       const clean = await shutDown(
         [
-          { name: 'accept no more', limitMs: 1_000, run: async () => http.stopAccepting() },
+          {
+            name: 'accept no more',
+            limitMs: 1_000,
+            run: async () => {
+              stopping.abort()
+              http.stopAccepting()
+            },
+          },
           {
             name: 'let uploads record what they have',
             limitMs: 15_000,
@@ -177,15 +186,18 @@ function composeUploads(base: Base, instance: Instance) {
     { database, requests, authenticator, logger },
     { path: uploadPath, maxSize, publicUrl, trustProxy, corsOrigins },
   )
+  const removeHeld = createRemoveHeld({ database, queue, listener })
+  const takeFile = createTakeFile({ database, leases, begin: requests.begin, remove, removeHeld })
   const reconciler = createReconciler({ database, leases, finish, logger })
   const expiry = createExpiry({ database, queue, logger })
-  return { service, remove, leases, reconciler, expiry }
+  return { service, takeFile, remove, leases, reconciler, expiry }
 }
 
 function composeHttp(
   { config, logger, database, storage, queue, authenticator }: Base,
   uploads: ReturnType<typeof composeUploads>,
   signedUrls: SignedUrls,
+  stopping: AbortSignal,
 ): HttpServer {
   const { publicUrl = '', corsOrigins } = config.http
   const jobs = queue.administration
@@ -197,6 +209,8 @@ function composeHttp(
     queries: database.queries,
     storage,
     removeUpload: uploads.remove,
+    takeFile: uploads.takeFile,
+    stopping,
     isShown: (imageId) => isPosted(database.queries, imageId),
     views: createViews(createLinks(publicUrl, config.auth.mode === 'jwt' ? signedUrls : undefined)),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,

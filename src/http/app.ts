@@ -1,9 +1,9 @@
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
 import { type AccessDependencies, controlAccess } from './access.ts'
+import { limitBodies } from './body-limit.ts'
 import { createDelivery } from './content.ts'
 import { allowOrigins, type CorsOptions, refuseForeignPages } from './cors.ts'
 import { describeApi } from './openapi.ts'
@@ -11,11 +11,13 @@ import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
 import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
+import { type OneRequestRouteDependencies, oneRequestRoutes } from './routes/one-request.ts'
 import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
 import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
 
 type RouteDependencies = ImageRouteDependencies &
+  OneRequestRouteDependencies &
   RenditionRouteDependencies &
   UploadRouteDependencies &
   JobRouteDependencies &
@@ -41,9 +43,10 @@ export function createApp(dependencies: AppDependencies) {
   app.use(allowOrigins(dependencies))
   app.use('/v1/admin/*', refuseForeignPages(dependencies))
   app.use('/v1/*', controlAccess(dependencies))
-  app.use('/v1/admin/*', bodyLimit({ maxSize: mostJson, onError: refuseLong }))
+  app.use('/v1/*', limitBodies())
   app.route('/', serviceRoutes(routes))
   app.route('/', uploadRoutes(routes))
+  app.route('/', oneRequestRoutes(routes))
   app.route('/', imageRoutes(routes))
   app.route('/', renditionRoutes(routes))
   app.route('/', jobRoutes(routes))
@@ -63,14 +66,6 @@ export function createApp(dependencies: AppDependencies) {
     return problemResponse(known)
   })
   return app
-}
-
-/** Bytes of the body of a request that is no upload. */
-const mostJson = 64 * 2 ** 10
-
-function refuseLong(): Response {
-  const message = `The body has more than ${mostJson} bytes.`
-  return problemResponse(new AppError('body-too-large', 413, message))
 }
 
 function knownError(error: Error): AppError {

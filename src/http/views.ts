@@ -47,6 +47,9 @@ export function createViews(links: Links) {
   })
 
   return {
+    /** Where the record of an image is, or will be. */
+    imageUrl: (id: string) => links.to(`/v1/images/${id}`),
+
     /** Also for what an image is a part of. */
     renditions,
 

@@ -10,9 +10,11 @@ import { isPosted } from '../../src/posts/shown.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
 import { markFailed, markStored } from '../../src/uploads/ledger.ts'
+import { createTakeFile } from '../../src/uploads/one-request/take-file.ts'
+import { createUploadRequests } from '../../src/uploads/service.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
 import { MemoryJobs } from './jobs.ts'
-import { leaseOf, silent } from './leases.ts'
+import { leaseOf, never, silent } from './leases.ts'
 import { begunUpload, uploadCore, wholeUpload } from './uploads.ts'
 
 /** Who asks, unless a test says otherwise. */
@@ -24,6 +26,11 @@ export function testApp(
   storage: Storage,
   given: Partial<AppDependencies> = {},
 ) {
+  const core = uploadCore({ database, storage })
+  const { begin } = createUploadRequests(
+    { ...core, database, storage },
+    { maxSize: 2 ** 40, expiresIn: 86_400_000 },
+  )
   return createApp({
     authenticator: { authenticate: async () => user },
     signedUrls: signedUrls(),
@@ -31,7 +38,9 @@ export function testApp(
     queries: database.queries,
     storage,
     isShown: (id) => isPosted(database.queries, id),
-    removeUpload: uploadCore({ database, storage }).remove,
+    removeUpload: core.remove,
+    takeFile: createTakeFile({ ...core, database, begin }),
+    stopping: never,
     views: createViews(createLinks('')),
     presets: [
       { name: 'thumb', formats: ['webp'] },
