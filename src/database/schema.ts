@@ -58,6 +58,8 @@ export interface UploadsTable {
   expires_at: number | null
   /** Of an upload by link: when storage is to be asked next whether its bytes have come. */
   link_check_at: number | null
+  /** Of one whose bytes go straight to storage: until when a client may begin to send them there. */
+  incoming_until: number | null
   created_at: number
   updated_at: number
   stored_at: number | null

@@ -2,6 +2,7 @@
  * Where things lie in storage. Originals and what is made of them are kept apart, so that a bucket
  * can give each prefix its own lifecycle rule. No key holds anything a client chose.
  */
+import { isId } from '../ids.ts'
 
 /** The original, as it was uploaded. */
 export function originalKey(uploadId: string): string {
@@ -30,6 +31,22 @@ export function allTailKeys(uploadId: string, epoch: number): string[] {
 export function stagedKeys(uploadId: string, token: string, first: number, end: number): string[] {
   const name = `uploads/${uploadId}.staged-${token}`
   return Array.from({ length: end - first }, (_, each) => `${name}-${first + each}`)
+}
+
+const incoming = 'incoming/'
+
+/**
+ * Where bytes arrive that a client sends to storage itself. What it may write to is never the
+ * original: its link is good for a while after the bytes were confirmed.
+ */
+export function incomingKey(uploadId: string): string {
+  return `${incoming}${uploadId}`
+}
+
+/** Whose bytes arrive at a key, if any do. */
+export function incomingIdOf(key: string): string | undefined {
+  const id = key.startsWith(incoming) ? key.slice(incoming.length) : ''
+  return isId(id) ? id : undefined
 }
 
 /** A rendition. The name is used once: an object is never another one than it was. */

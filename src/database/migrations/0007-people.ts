@@ -112,6 +112,7 @@ async function createUsage(db: Kysely<never>): Promise<void> {
 
 async function createLinks(db: Kysely<never>): Promise<void> {
   await db.schema.alterTable('uploads').addColumn('link_check_at', 'bigint').execute()
+  await db.schema.alterTable('uploads').addColumn('incoming_until', 'bigint').execute()
   await db.schema
     .createIndex('uploads_links_to_check')
     .on('uploads')

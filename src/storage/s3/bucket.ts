@@ -45,6 +45,12 @@ export interface CopiedBytes {
   readonly key: string
   readonly start: number
   readonly end: number
+  /** Given: they are all of the object, which has to be the one with this ETag. */
+  readonly etag?: string
+}
+
+export interface TaggedObject extends StoredObject {
+  readonly etag: string
 }
 
 interface CreatedMultipart {
@@ -92,11 +98,17 @@ export class Bucket {
   }
 
   async head(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    const object = await this.headTagged(key, signal)
+    return object && { size: object.size }
+  }
+
+  async headTagged(key: string, signal?: AbortSignal): Promise<TaggedObject | undefined> {
     try {
       return await attempt(async () => {
         const head = new HeadObjectCommand(this.#at(key))
         const answer = await this.#client.send(head, until(signal))
-        return { size: present(answer.ContentLength, 'ContentLength') }
+        const size = present(answer.ContentLength, 'ContentLength')
+        return { size, etag: present(answer.ETag, 'ETag') }
       })
     } catch (error) {
       if (hasCode(error, 'object-not-found')) return undefined
@@ -167,7 +179,7 @@ export class Bucket {
   /**
    * Has storage make a part of bytes that it has already.
    * @returns undefined when it cannot copy, and surely did not.
-   * @throws AppError `upload-lost` also when the other object is not there.
+   * @throws AppError `upload-lost` also when the other object is not there, or is another one.
    */
   async copyPart(
     { key, multipartId }: MultipartAt,
@@ -181,7 +193,10 @@ export class Bucket {
       UploadId: multipartId,
       PartNumber: number,
       CopySource: `${bucket}/${from}`.split('/').map(encodeURIComponent).join('/'),
-      CopySourceRange: `bytes=${source.start}-${source.end - 1}`,
+      // AWS takes a range of large objects only.
+      ...(source.etag === undefined
+        ? { CopySourceRange: `bytes=${source.start}-${source.end - 1}` }
+        : { CopySourceIfMatch: source.etag }),
     })
     try {
       const { CopyPartResult: copied } = await this.#client.send(copy, until(signal))
@@ -190,7 +205,8 @@ export class Bucket {
     } catch (error) {
       if (withoutCopying.includes(statusOf(error) ?? 0) && attemptsOf(error) === 1) return undefined
       const known = storageError(error)
-      const isMissing = hasCode(known, 'object-not-found', 'range-not-satisfiable')
+      const isMissing =
+        hasCode(known, 'object-not-found', 'range-not-satisfiable') || statusOf(error) === 412
       throw isMissing ? uploadLost(error) : known
     }
   }
@@ -249,6 +265,12 @@ export class Bucket {
       if (withoutListing.includes(statusOf(error) ?? 0)) return []
       throw storageError(error)
     }
+  }
+
+  /** The key of an object of some bucket, without the prefix; undefined where it is none of ours. */
+  keyOf(bucket: string, key: string): string | undefined {
+    const isOurs = bucket === this.#name && key.startsWith(this.#prefix)
+    return isOurs ? key.slice(this.#prefix.length) : undefined
   }
 
   close(): void {
