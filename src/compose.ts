@@ -36,6 +36,7 @@ import { discardHandler, removeObjectsHandler } from './uploads/discard.ts'
 import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
+import { createUploadLinks } from './uploads/links/service.ts'
 import { createTakeFile } from './uploads/one-request/take-file.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
@@ -102,6 +103,7 @@ export async function compose(config: Config): Promise<Application> {
       await queue.start()
       uploads.reconciler.start()
       uploads.expiry.start()
+      uploads.links.sweep.start()
       announce(base, url)
     },
     async stop() {
@@ -122,6 +124,7 @@ export async function compose(config: Config): Promise<Application> {
             run: () => uploads.leases.drain(),
           },
           { name: 'finish uploads', limitMs: 10_000, run: uploads.reconciler.stop },
+          { name: 'look after links', limitMs: 5_000, run: uploads.links.sweep.stop },
           { name: 'clear away uploads', limitMs: 5_000, run: uploads.expiry.stop },
           { name: 'finish jobs', limitMs: 30_000, run: () => queue.stop(25_000) },
           { name: 'close connections', limitMs: 2_000, run: http.close },
@@ -190,7 +193,11 @@ function composeUploads(base: Base, instance: Instance) {
   const takeFile = createTakeFile({ database, leases, begin: requests.begin, remove, removeHeld })
   const reconciler = createReconciler({ database, leases, finish, logger })
   const expiry = createExpiry({ database, queue, logger })
-  return { service, takeFile, remove, leases, reconciler, expiry }
+  const links = createUploadLinks(
+    { database, storage, leases, receive, finish, logger },
+    { maxSize, expiresIn },
+  )
+  return { service, takeFile, remove, leases, reconciler, expiry, links }
 }
 
 function composeHttp(
@@ -211,6 +218,7 @@ function composeHttp(
     removeUpload: uploads.remove,
     takeFile: uploads.takeFile,
     stopping,
+    uploadLinks: uploads.links,
     isShown: (imageId) => isPosted(database.queries, imageId),
     views: createViews(createLinks(publicUrl, config.auth.mode === 'jwt' ? signedUrls : undefined)),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,

@@ -24,9 +24,19 @@ export class SignedUrls {
    * given the same URL, and what it leads to can be kept.
    */
   sign(path: string, seconds: number, now = Date.now()): Record<string, string> {
-    const expires = (Math.floor(now / 1_000 / seconds) + 2) * seconds
-    const signature = this.#signature(canonical(path), expires)
-    return { [expiresField]: String(expires), [signatureField]: signature }
+    return this.#fields(path, (Math.floor(now / 1_000 / seconds) + 2) * seconds)
+  }
+
+  /** The same for a URL that is good until a moment (in milliseconds since 1970), to the second. */
+  signUntil(path: string, until: number): Record<string, string> {
+    return this.#fields(path, Math.ceil(until / 1_000))
+  }
+
+  #fields(path: string, expires: number): Record<string, string> {
+    return {
+      [expiresField]: String(expires),
+      [signatureField]: this.#signature(canonical(path), expires),
+    }
   }
 
   /** Whether a URL was signed here, and is still good. */

@@ -14,11 +14,13 @@ import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
 import { type OneRequestRouteDependencies, oneRequestRoutes } from './routes/one-request.ts'
 import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
+import { type UploadLinkRouteDependencies, uploadLinkRoutes } from './routes/upload-links.ts'
 import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
 
 type RouteDependencies = ImageRouteDependencies &
   OneRequestRouteDependencies &
   RenditionRouteDependencies &
+  UploadLinkRouteDependencies &
   UploadRouteDependencies &
   JobRouteDependencies &
   ServiceRouteDependencies
@@ -47,6 +49,7 @@ export function createApp(dependencies: AppDependencies) {
   app.route('/', serviceRoutes(routes))
   app.route('/', uploadRoutes(routes))
   app.route('/', oneRequestRoutes(routes))
+  app.route('/', uploadLinkRoutes(routes))
   app.route('/', imageRoutes(routes))
   app.route('/', renditionRoutes(routes))
   app.route('/', jobRoutes(routes))

@@ -24,6 +24,6 @@ function refuseInvalid({ target, success, error }: Validation, c: Context): Resp
 }
 
 function subjectOf(path: string): 'upload' | 'job' | 'image' {
-  if (path.startsWith('/v1/uploads/')) return 'upload'
+  if (/^\/v1\/upload(s|-links)\//.test(path)) return 'upload'
   return path.startsWith('/v1/admin/jobs/') ? 'job' : 'image'
 }

@@ -83,6 +83,30 @@ export const uploadSchema = z
   })
   .openapi('Upload')
 
+export const linkWishSchema = z
+  .object({
+    filename: z.string().max(1_024).optional(),
+    contentType: z
+      .string()
+      .max(255)
+      .regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/)
+      .optional()
+      .openapi({ example: 'image/jpeg' }),
+    size: z.int().min(1).openapi({ description: 'Bytes, exactly.', example: 3_141_592 }),
+  })
+  .openapi('UploadLinkWish')
+
+export const uploadLinkSchema = z
+  .object({
+    id,
+    method: z.literal('PUT'),
+    url: z.string().openapi({ description: 'Where the bytes go, all in one request.' }),
+    headers: z.record(z.string(), z.string()).openapi({ description: 'What to send along.' }),
+    expiresAt: time.openapi({ description: 'Until then the request may be begun.' }),
+    imageUrl: z.string().openapi({ description: 'The image, once the upload is complete.' }),
+  })
+  .openapi('UploadLink')
+
 export const notReadySchema = z
   .object({ id, state: z.enum(['receiving', 'assembling', 'processing']) })
   .openapi('NotReady')

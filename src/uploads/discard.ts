@@ -2,6 +2,7 @@ import type { Transaction } from '../database/database.ts'
 import type { Schema, UploadRow } from '../database/schema.ts'
 import type { JobHandler, JobQueue } from '../queue/contract.ts'
 import type { ObjectStorage, UploadStorage } from '../storage/contract.ts'
+import { removeIncomingLater } from './links/removal.ts'
 import { postponedByOutage } from './outage.ts'
 import { startOf } from './position.ts'
 
@@ -12,6 +13,7 @@ export const discardColumns = [
   'tail_epoch',
   'staged_token',
   'staged_count',
+  'incoming_until',
 ] as const
 
 type Discarded = Pick<UploadRow, (typeof discardColumns)[number]>
@@ -22,13 +24,14 @@ export async function discardLater(
   trx: Transaction<Schema>,
   row: Pick<Discarded, 'id'> & Partial<Discarded>,
 ): Promise<void> {
-  const { staged_token: token, staged_count: count = 0 } = row
+  const { staged_token: token, staged_count: count = 0, incoming_until: until } = row
   await queue.enqueue(trx, 'upload.discard', {
     id: row.id,
     multipartId: row.multipart_id ?? null,
     tailEpoch: row.tail_epoch ?? 0,
     ...(token && { staged: { token, count } }),
   })
+  if (until) await removeIncomingLater(queue, trx, row.id, until)
 }
 
 /** Removes what storage holds for an upload that has no record any more. */

@@ -12,6 +12,7 @@ import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import { join } from './join.ts'
 import { type Fence, findUpload, markStored } from './ledger.ts'
+import { removeIncomingLater } from './links/removal.ts'
 import type { Examined, UploadListener } from './listener.ts'
 import { noticingLoss } from './lost.ts'
 import { readParts, readPosition } from './position.ts'
@@ -114,6 +115,8 @@ async function settle(
   }
   const sources = upload.concat ? await consumeSources(trx, upload.id) : []
   for (const source of sources) await discardLater(queue, trx, source)
+  const { incomingUntil } = upload
+  if (incomingUntil !== undefined) await removeIncomingLater(queue, trx, upload.id, incomingUntil)
   await appendEvent(trx, 'upload.stored', upload.id, { size: upload.offset })
   const queued = await listener.stored(trx, upload, examined)
   return { upload, queued: sources.length > 0 ? [...queued, 'upload.discard'] : queued }

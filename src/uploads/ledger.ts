@@ -46,6 +46,8 @@ export async function createUpload(
       state: upload.length === 0 && completes ? 'assembling' : 'receiving',
       tail_size: 0,
       expires_at: upload.expiresAt,
+      link_check_at: upload.link?.checkAt ?? null,
+      incoming_until: upload.link?.incomingUntil ?? null,
       created_at: now,
       updated_at: now,
       ...(lease && {
@@ -207,6 +209,7 @@ export const nothingOpen = {
   tail_crc32: null,
   staged_token: null,
   staged_count: 0,
+  link_check_at: null,
 } as const
 
 export const noLease = {

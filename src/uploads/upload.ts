@@ -40,6 +40,8 @@ export interface Upload {
   /** When it is given up unless it is continued; undefined once it is whole. */
   readonly expiresAt: number | undefined
   readonly storedAt: number | undefined
+  /** Of an upload by a link to storage: until when its client may begin to send bytes there. */
+  readonly incomingUntil: number | undefined
   /** Who may write to it at present, if anybody. */
   readonly lease: LeaseRecord | undefined
 }
@@ -82,6 +84,17 @@ export type NewUpload = Pick<
   /** Whether it is one of those that another upload is to be made of. */
   readonly isPartial?: boolean
   readonly digests?: DigestWishes
+  /** Of an upload by link: when to look whether its bytes came, and until when they may. */
+  readonly link?: { readonly checkAt: number; readonly incomingUntil: number | undefined }
+}
+
+const linkDialect = 'link'
+
+/** What is said of a new upload whose bytes do not come by one of the protocols, but by a link. */
+export const byLink = { dialect: linkDialect, metadata: undefined } as const
+
+export function isByLink({ dialect }: Pick<Upload, 'dialect'>): boolean {
+  return dialect === linkDialect
 }
 
 export function toUpload(row: UploadRow, now = Date.now()): Upload {
@@ -106,6 +119,7 @@ export function toUpload(row: UploadRow, now = Date.now()): Upload {
     createdAt: row.created_at,
     expiresAt: mayExpire(row, state) ? (row.expires_at ?? undefined) : undefined,
     storedAt: row.stored_at ?? undefined,
+    incomingUntil: row.incoming_until ?? undefined,
     lease: toLease(row),
   }
 }

@@ -15,7 +15,7 @@ import { createUploadRequests } from '../../src/uploads/service.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
 import { MemoryJobs } from './jobs.ts'
 import { leaseOf, never, silent } from './leases.ts'
-import { begunUpload, uploadCore, wholeUpload } from './uploads.ts'
+import { begunUpload, linksOf, uploadCore, wholeUpload } from './uploads.ts'
 
 /** Who asks, unless a test says otherwise. */
 const user: Principal = { id: 'local', isAdmin: false, isStorage: false }
@@ -41,6 +41,7 @@ export function testApp(
     removeUpload: core.remove,
     takeFile: createTakeFile({ ...core, database, begin }),
     stopping: never,
+    uploadLinks: linksOf(core, { database, storage }),
     views: createViews(createLinks('')),
     presets: [
       { name: 'thumb', formats: ['webp'] },

@@ -9,12 +9,13 @@ import { createFinish } from '../../src/uploads/finish.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
 import type { Leases } from '../../src/uploads/leases.ts'
 import { createUpload, type Fence, findUpload, recordProgress } from '../../src/uploads/ledger.ts'
+import { createUploadLinks, type UploadLinks } from '../../src/uploads/links/service.ts'
 import type { UploadListener } from '../../src/uploads/listener.ts'
 import { readPosition } from '../../src/uploads/position.ts'
 import { createReceive } from '../../src/uploads/receive.ts'
 import { createRemoveHeld, createRemoveUpload } from '../../src/uploads/remove.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
-import { leaseOf, leasesOf } from './leases.ts'
+import { leaseOf, leasesOf, silent } from './leases.ts'
 
 const day = 86_400_000
 
@@ -127,6 +128,15 @@ export function uploadCore({
     remove: createRemoveUpload({ database, queue, listener, leases }),
     removeHeld: createRemoveHeld({ database, queue, listener }),
   }
+}
+
+/** Uploads by link, of a core. */
+export function linksOf(
+  core: ReturnType<typeof uploadCore>,
+  { database, storage, expiresIn = day, maxSize = 2 ** 43 }: CoreOptions,
+): UploadLinks {
+  const dependencies = { ...core, database, storage, logger: silent }
+  return createUploadLinks(dependencies, { expiresIn, maxSize })
 }
 
 /** What was written down with an upload. */

@@ -9,6 +9,7 @@ import {
   OffsetMismatchError,
   uploadGone,
   uploadIsFinal,
+  uploadNotFound,
   uploadTooLarge,
 } from '../errors.ts'
 import type { Lease } from '../held-lease.ts'
@@ -16,7 +17,7 @@ import type { Leases } from '../leases.ts'
 import { findUpload, markFailed } from '../ledger.ts'
 import type { Reach } from '../protocol/visitor.ts'
 import type { Received } from '../receive.ts'
-import type { Upload } from '../upload.ts'
+import { isByLink, type Upload } from '../upload.ts'
 import { type Incoming, requireRoomFor } from './incoming.ts'
 import type { Ending, TakeBytes } from './take-bytes.ts'
 
@@ -61,13 +62,12 @@ export function createAppend(dependencies: AppendDependencies, maxSize: number):
     const { id, from, failsBeyondLength, reach } = continuation
     if (leases.isHeldHere(id)) {
       // To ask for its lease would end another one's request, or disturb those who put it together.
-      const { concat } = await reach(await findUpload(database.queries, id))
-      if (concat?.role === 'final') throw uploadIsFinal()
+      refuse(await reach(await findUpload(database.queries, id)))
     }
     const appending = leases.hold(id, gone, async (found, lease) => {
       const upload = await reach(found)
+      refuse(upload)
       if (upload.state === 'failed' || upload.state === 'expired') throw uploadGone(upload)
-      if (upload.concat?.role === 'final') throw uploadIsFinal()
       if (upload.offset !== from) throw new OffsetMismatchError(upload.offset, from, !lease)
       if (!lease) return asItIs(continuation, incoming, upload, gone)
       try {
@@ -84,6 +84,12 @@ export function createAppend(dependencies: AppendDependencies, maxSize: number):
       throw error
     })
   }
+}
+
+/** What does not take its bytes from the protocols. */
+function refuse(upload: Upload): void {
+  if (isByLink(upload)) throw uploadNotFound()
+  if (upload.concat?.role === 'final') throw uploadIsFinal()
 }
 
 /** An upload that is stored already takes no bytes; being told so again does no harm. */

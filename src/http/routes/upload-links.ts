@@ -1,0 +1,162 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { SignedUrls } from '../../auth/signed-urls.ts'
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../errors.ts'
+import { findImage } from '../../images/records.ts'
+import { findUpload } from '../../uploads/ledger.ts'
+import type { UploadLinks } from '../../uploads/links/service.ts'
+import { contentTypeOf, filenameOf } from '../../uploads/metadata.ts'
+import { isByLink } from '../../uploads/upload.ts'
+import { requireReach, userOf } from '../access.ts'
+import type { HttpEnvironment } from '../context.ts'
+import { notFound } from '../problem.ts'
+import { json, problem } from '../responses.ts'
+import { createRouter } from '../router.ts'
+import { idParameter, imageSchema, linkWishSchema, uploadLinkSchema } from '../schemas.ts'
+import { streamedBody } from '../streaming.ts'
+import { timeView, type Views } from '../views.ts'
+
+export interface UploadLinkRouteDependencies {
+  readonly queries: Queries
+  readonly uploadLinks: UploadLinks
+  readonly signedUrls: SignedUrls
+  readonly views: Views
+  /** What clients call this server. */
+  readonly publicUrl?: string | undefined
+}
+
+const begin = createRoute({
+  method: 'post',
+  path: '/v1/upload-links',
+  summary: 'A link to send a file to with one PUT, to the bucket itself if there is one',
+  request: {
+    body: { required: true, content: { 'application/json': { schema: linkWishSchema } } },
+  },
+  responses: {
+    201: json(uploadLinkSchema, 'The link'),
+    400: problem('A bad field'),
+    413: problem('Larger than an upload may be, or a link can bring: use /files'),
+    503: problem('Storage cannot be used just now'),
+    507: problem('There is no room for it'),
+  },
+})
+
+const content = createRoute({
+  method: 'put',
+  path: '/v1/upload-links/{id}/content',
+  summary: 'What a link leads to where there is no bucket: takes the bytes, all or none',
+  request: {
+    params: idParameter,
+    query: z.object({ expires: z.string().optional(), signature: z.string().optional() }),
+  },
+  responses: {
+    204: { description: 'The bytes are there; say so by `complete`' },
+    400: problem('Not as many bytes as the link is for'),
+    403: problem('Not a link of this server, or it is over'),
+    404: problem('No such link'),
+    409: problem('The bytes were there already'),
+    410: problem('The upload expired or failed'),
+    423: problem('Another request goes on with it'),
+    503: problem('Storage cannot be used just now'),
+    507: problem('There is no room for it'),
+  },
+})
+
+const complete = createRoute({
+  method: 'post',
+  path: '/v1/upload-links/{id}/complete',
+  summary: 'Say that the bytes were sent; may be repeated',
+  request: { params: idParameter },
+  responses: {
+    200: json(imageSchema, 'The image they are, in whatever state'),
+    404: problem('No such link'),
+    409: problem('The bytes have not arrived, or were not as many as was said'),
+    410: problem('The upload expired or failed'),
+    423: problem('Somebody else is at it, and takes long'),
+    503: problem('Storage cannot be used just now'),
+  },
+})
+
+const storageEvent = createRoute({
+  method: 'post',
+  path: '/v1/storage-events',
+  summary: 'For the storage to tell what arrived',
+  description:
+    'Takes event notifications of S3 (also those of MinIO and Ceph) and events of Amazon EventBridge. What is no upload by link is ignored.',
+  responses: {
+    204: { description: 'Understood, or ignored' },
+    400: problem('No JSON'),
+    503: problem('Storage cannot be used just now; send it again'),
+  },
+})
+
+export function uploadLinkRoutes(dependencies: UploadLinkRouteDependencies) {
+  const { queries, uploadLinks, signedUrls, views, publicUrl = '' } = dependencies
+  const app = createRouter()
+
+  function ownUrl(id: string, until: number): string {
+    const path = `/v1/upload-links/${id}/content`
+    return `${publicUrl}${path}?${new URLSearchParams(signedUrls.signUntil(path, until))}`
+  }
+
+  app.openapi(begin, async (c) => {
+    const { size, filename = null, contentType = null } = c.req.valid('json')
+    const link = await uploadLinks.begin({
+      owner: userOf(c).id,
+      size,
+      filename: filenameOf({ filename }),
+      contentType: contentTypeOf({ contentType }),
+    })
+    const { id, until, headers, url = ownUrl(id, until) } = link
+    const imageUrl = `${publicUrl}/v1/images/${id}`
+    const view = { id, method: 'PUT' as const, url, headers: { ...headers }, imageUrl }
+    // The URL is good for whoever has it.
+    c.header('Cache-Control', 'no-store')
+    return c.json({ ...view, expiresAt: timeView(until) }, 201)
+  })
+
+  app.openapi(content, async (c) => {
+    const { gone, ...body } = streamedBody(c)
+    try {
+      await uploadLinks.takeContent(c.req.valid('param').id, body, gone)
+    } catch (error) {
+      // Nobody hears of it, and nothing went wrong here.
+      throw gone.aborted ? clientIsGone(error) : error
+    }
+    return c.body(null, 204)
+  })
+
+  app.openapi(complete, async (c) => {
+    const { id } = await owned(c, c.req.valid('param').id)
+    await uploadLinks.complete(id)
+    const image = await findImage(queries, id)
+    if (!image) throw notFound('image')
+    return c.json(views.image(image), 200)
+  })
+
+  app.openapi(storageEvent, async (c) => {
+    await uploadLinks.takeStorageEvent(parseJson(await c.req.text()))
+    return c.body(null, 204)
+  })
+
+  async function owned(c: Context<HttpEnvironment>, id: string) {
+    const upload = await findUpload(queries, id)
+    return requireReach(c, upload && isByLink(upload) ? upload : undefined, 'upload')
+  }
+
+  return app
+}
+
+/** @throws AppError `bad-request` (400) */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new AppError('bad-request', 400, 'The body is no JSON.')
+  }
+}
+
+function clientIsGone(cause: unknown): AppError {
+  return new AppError('client-gone', 400, 'The request did not come to its end.', { cause })
+}
