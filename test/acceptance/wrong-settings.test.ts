@@ -39,6 +39,17 @@ describe('a wrong setting stops the start with one line that names it', () => {
       /DATABASE_URL=mysql:\S+: expected .*postgres/,
     ],
     ['no authentication on every address', { HOST: '0.0.0.0' }, /AUTH=off: expected .*off,off/],
+    ['tokens that nothing can check', { AUTH: 'jwt' }, /AUTH=jwt: expected AUTH_JWT_SECRET or/],
+    [
+      'a secret that can be guessed',
+      { AUTH_JWT_SECRET: 'guess' },
+      /AUTH_JWT_SECRET=\*{3}: expected/,
+    ],
+    [
+      'keys that anybody in between could change',
+      { AUTH_JWKS_URL: 'http://id.example/jwks' },
+      /AUTH_JWKS_URL=.*expected an https URL/,
+    ],
     ['an unknown kind of authentication', { AUTH: 'maybe' }, /AUTH=maybe: expected .*off/],
     [
       'an endpoint without a bucket',
