@@ -25,7 +25,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   events: ['operations', 'database'],
   uploads: ledgerUsers,
   images: [...ledgerUsers, 'uploads', 'conversion'],
-  posts: ['operations', 'database', 'auth', 'events', 'images'],
+  posts: ['operations', 'database', 'queue', 'auth', 'events', 'images'],
   profiles: ['operations', 'database', 'auth', 'events', 'images'],
   statistics: ['operations', 'database', 'auth'],
   retention: [

@@ -25,6 +25,7 @@ import { createHealth } from './operations/health.ts'
 import { createInstance, type Instance } from './operations/instance.ts'
 import { createLogger, type Logger } from './operations/logger.ts'
 import { shutDown } from './operations/shutdown.ts'
+import { removeCommentsHandler, removePostsOf } from './posts/removal.ts'
 import { isPosted } from './posts/shown.ts'
 import type { JobQueue } from './queue/contract.ts'
 import { createQueue } from './queue/create-queue.ts'
@@ -38,6 +39,7 @@ import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
 import { createUploadLinks } from './uploads/links/service.ts'
 import { createTakeFile } from './uploads/one-request/take-file.ts'
+import type { UploadListener } from './uploads/listener.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
 import { createRemoveHeld, createRemoveUpload } from './uploads/remove.ts'
@@ -151,13 +153,14 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
   queue.handle(reconvertHandler(images))
   queue.handle(discardHandler(storage))
   queue.handle(removeObjectsHandler(storage))
+  queue.handle(removeCommentsHandler(database))
   return { converter, directories }
 }
 
 function composeUploads(base: Base, instance: Instance) {
   const { config, logger, database, storage, queue, authenticator } = base
   const { expiresIn, maxSize } = config.uploads
-  const listener = imageListener(queue, config.conversion.presets)
+  const listener = withPosts(imageListener(queue, config.conversion.presets), queue)
   const leases = new Leases({
     database,
     logger,
@@ -198,6 +201,18 @@ function composeUploads(base: Base, instance: Instance) {
     { maxSize, expiresIn },
   )
   return { service, takeFile, remove, leases, reconciler, expiry, links }
+}
+
+/** What shows an image goes with it. */
+function withPosts(images: UploadListener, queue: JobQueue): UploadListener {
+  return {
+    ...images,
+    async removing(trx, id) {
+      const keys = await images.removing(trx, id)
+      await removePostsOf(queue, trx, id)
+      return keys
+    },
+  }
 }
 
 function composeHttp(

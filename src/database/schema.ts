@@ -151,7 +151,7 @@ export interface EventsTable {
   position: Generated<number>
   id: string
   type: string
-  /** The upload or image the event is about. */
+  /** The upload, image or post the event is about. */
   subject: string
   payload: string
   created_at: number

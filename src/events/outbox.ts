@@ -5,7 +5,7 @@ import type { EventPayloads, EventType } from './types.ts'
 
 /**
  * Records an event as part of the transaction that makes it true, so that none is lost and none is
- * told that did not happen. `subject` is the id of the upload or image; the events of one subject
+ * told that did not happen. `subject` is the id of the upload, image or post; the events of one subject
  * are ordered by `position`.
  */
 export async function appendEvent<T extends EventType>(

@@ -10,6 +10,10 @@ export interface EventPayloads {
   'image.failed': { readonly code: string }
   /** An image or upload, and all that was made of it, is gone. */
   'upload.removed': Record<string, never>
+  /** An image is shown to everybody. */
+  'post.created': { readonly imageId: string }
+  /** A post is gone, and so are the comments on it. */
+  'post.removed': Record<string, never>
 }
 
 export type EventType = keyof EventPayloads

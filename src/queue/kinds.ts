@@ -16,6 +16,8 @@ export const jobPayloads = {
   }),
   /** Remove objects that no record names any more. */
   'storage.remove': z.object({ keys: z.array(z.string()) }),
+  /** Remove the comments of a post that is gone. */
+  'comments.remove': z.object({ postId: z.string() }),
 }
 
 export type JobKind = keyof typeof jobPayloads
@@ -28,6 +30,7 @@ export const retryPolicies: Record<JobKind, RetryPolicy> = {
   // Nobody waits for it, and giving up leaves bytes behind for good.
   'upload.discard': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },
   'storage.remove': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },
+  'comments.remove': { baseMs: 1_000, maxMs: 600_000, maxAttempts: 50 },
 }
 
 const schemas: { readonly [K in JobKind]: z.ZodType<JobPayloads[K], unknown> } = jobPayloads

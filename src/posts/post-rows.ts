@@ -1,0 +1,126 @@
+/** What the queries for posts answer with, read and checked. */
+import { z } from 'zod'
+import type { Comment, Post, PostImage } from './post.ts'
+
+/** A post as one row: what belongs to it is JSON, of arrays in the order of the schemas below. */
+export interface PostRow {
+  readonly id: string
+  readonly owner: string
+  readonly caption: string
+  readonly comment_count: number
+  readonly created_at: number
+  readonly image_id: string
+  readonly image: string
+  readonly renditions: string
+  readonly comments: string
+}
+
+const imageColumns = z.tuple([
+  z.enum(['processing', 'ready', 'failed']),
+  z.string().nullable(),
+  z.string().nullable(),
+  z.number().nullable(),
+  z.number().nullable(),
+  z.string().nullable(),
+  z.string().nullable(),
+])
+
+const number = z.number()
+const renditionColumns = z.array(
+  z.tuple([z.string(), z.string(), number, number, number, number, number]),
+)
+
+/** So many posts are remembered, of some kilobytes each. */
+const mostPosts = 1_000
+
+/**
+ * Reads rows. A post is read once and handed out again for as long as its row says the same, so that
+ * whoever makes something of it can tell that nothing of it has changed.
+ */
+export function createPostReader(): (row: PostRow) => Post {
+  const known = new Map<string, { readonly row: PostRow; readonly post: Post }>()
+  return (row) => {
+    const last = known.get(row.id)
+    if (last && isSame(last.row, row)) return last.post
+    const post = readPost(row)
+    known.delete(row.id)
+    known.set(row.id, { row, post })
+    if (known.size > mostPosts) forgetOldest(known)
+    return post
+  }
+}
+
+/** Whether what can change has not. */
+function isSame(a: PostRow, b: PostRow): boolean {
+  return (
+    a.comment_count === b.comment_count &&
+    a.comments === b.comments &&
+    a.image === b.image &&
+    a.renditions === b.renditions
+  )
+}
+
+function forgetOldest(map: Map<string, unknown>): void {
+  for (const key of map.keys()) {
+    map.delete(key)
+    return
+  }
+}
+
+function readPost(row: PostRow): Post {
+  return {
+    id: row.id,
+    owner: row.owner,
+    caption: row.caption,
+    image: readImage(row),
+    commentCount: row.comment_count,
+    comments: readComments(row),
+    createdAt: row.created_at,
+  }
+}
+
+function readImage({ image_id: id, image, renditions }: PostRow): PostImage {
+  const [state, code, message, width, height, thumbhash, color] = imageColumns.parse(
+    JSON.parse(image),
+  )
+  return {
+    id,
+    state,
+    error: code === null ? undefined : { code, message: message ?? '' },
+    width: width ?? undefined,
+    height: height ?? undefined,
+    thumbhash: thumbhash ?? undefined,
+    color: color ?? undefined,
+    renditions: readRenditions(renditions),
+  }
+}
+
+/** In the order in which an image shows them. */
+function readRenditions(text: string): PostImage['renditions'] {
+  return renditionColumns
+    .parse(JSON.parse(text))
+    .map(([preset, format, width, height, size, frames, revision]) => ({
+      ...{ preset, format, width, height, size, frames, revision },
+    }))
+    .sort((a, b) => a.width - b.width || compare(a.preset, b.preset) || compare(a.format, b.format))
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function readComments({ id: postId, comments }: PostRow): Comment[] {
+  const rows: unknown = JSON.parse(comments)
+  if (!Array.isArray(rows)) throw new TypeError('comments are a list')
+  return rows.map((row: unknown) => readComment(postId, row))
+}
+
+/** By hand, as this is done for every comment of every page. */
+function readComment(postId: string, row: unknown): Comment {
+  const [id, owner, text, createdAt]: unknown[] = Array.isArray(row) ? row : []
+  if (typeof id !== 'string' || typeof owner !== 'string') throw new TypeError('not a comment')
+  if (typeof text !== 'string' || typeof createdAt !== 'number')
+    throw new TypeError('not a comment')
+  return { id, postId, owner, text, createdAt }
+}
