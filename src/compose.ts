@@ -15,6 +15,7 @@ import { migrate } from './database/migrate.ts'
 import { createApp } from './http/app.ts'
 import { totalLoad } from './http/job-schemas.ts'
 import { createLinks } from './http/links.ts'
+import { createPostViews } from './http/post-views.ts'
 import { createHttpServer, type HttpServer, uploadPath } from './http/server.ts'
 import { createViews } from './http/views.ts'
 import { convertHandler } from './images/convert-job.ts'
@@ -25,6 +26,7 @@ import { createHealth } from './operations/health.ts'
 import { createInstance, type Instance } from './operations/instance.ts'
 import { createLogger, type Logger } from './operations/logger.ts'
 import { shutDown } from './operations/shutdown.ts'
+import { createPosts } from './posts/posts.ts'
 import { removeCommentsHandler, removePostsOf } from './posts/removal.ts'
 import { isPosted } from './posts/shown.ts'
 import type { JobQueue } from './queue/contract.ts'
@@ -38,8 +40,8 @@ import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
 import { createUploadLinks } from './uploads/links/service.ts'
-import { createTakeFile } from './uploads/one-request/take-file.ts'
 import type { UploadListener } from './uploads/listener.ts'
+import { createTakeFile } from './uploads/one-request/take-file.ts'
 import { createReceive } from './uploads/receive.ts'
 import { createReconciler } from './uploads/reconcile.ts'
 import { createRemoveHeld, createRemoveUpload } from './uploads/remove.ts'
@@ -223,6 +225,8 @@ function composeHttp(
 ): HttpServer {
   const { publicUrl = '', corsOrigins } = config.http
   const jobs = queue.administration
+  const links = createLinks(publicUrl, config.auth.mode === 'jwt' ? signedUrls : undefined)
+  const views = createViews(links)
   const app = createApp({
     jobs,
     authenticator,
@@ -235,7 +239,9 @@ function composeHttp(
     stopping,
     uploadLinks: uploads.links,
     isShown: (imageId) => isPosted(database.queries, imageId),
-    views: createViews(createLinks(publicUrl, config.auth.mode === 'jwt' ? signedUrls : undefined)),
+    views,
+    posts: createPosts({ database, queue }),
+    postViews: createPostViews(links, views),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
     presets: config.conversion.presets,
     health: createHealth(

@@ -9,9 +9,11 @@ import { allowOrigins, type CorsOptions, refuseForeignPages } from './cors.ts'
 import { describeApi } from './openapi.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
+import { commentRoutes } from './routes/comments.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
 import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
 import { type OneRequestRouteDependencies, oneRequestRoutes } from './routes/one-request.ts'
+import { type PostRouteDependencies, postRoutes } from './routes/posts.ts'
 import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
 import { type UploadLinkRouteDependencies, uploadLinkRoutes } from './routes/upload-links.ts'
@@ -23,6 +25,7 @@ type RouteDependencies = ImageRouteDependencies &
   UploadLinkRouteDependencies &
   UploadRouteDependencies &
   JobRouteDependencies &
+  PostRouteDependencies &
   ServiceRouteDependencies
 
 export interface AppDependencies
@@ -52,6 +55,8 @@ export function createApp(dependencies: AppDependencies) {
   app.route('/', uploadLinkRoutes(routes))
   app.route('/', imageRoutes(routes))
   app.route('/', renditionRoutes(routes))
+  app.route('/', postRoutes(routes))
+  app.route('/', commentRoutes(routes))
   app.route('/', jobRoutes(routes))
   let description: ReturnType<typeof describeApi> | undefined
   app.get('/openapi.json', (c) => {

@@ -33,7 +33,7 @@ export function problemResponse(error: AppError): Response {
 }
 
 export function notFound(
-  what: 'image' | 'upload' | 'preset' | 'rendition' | 'job' | 'page',
+  what: 'image' | 'upload' | 'preset' | 'rendition' | 'post' | 'comment' | 'job' | 'page',
 ): AppError {
   return new AppError(`${what}-not-found`, 404, `There is no such ${what}.`)
 }

@@ -23,7 +23,9 @@ function refuseInvalid({ target, success, error }: Validation, c: Context): Resp
   return problemResponse(new AppError('bad-request', 400, reasons.join('; ')))
 }
 
-function subjectOf(path: string): 'upload' | 'job' | 'image' {
+function subjectOf(path: string): 'upload' | 'post' | 'comment' | 'job' | 'image' {
   if (/^\/v1\/upload(s|-links)\//.test(path)) return 'upload'
+  if (path.startsWith('/v1/posts/')) return 'post'
+  if (path.startsWith('/v1/comments/')) return 'comment'
   return path.startsWith('/v1/admin/jobs/') ? 'job' : 'image'
 }

@@ -2,16 +2,16 @@
 import { z } from '@hono/zod-openapi'
 import { loadSchema } from './job-schemas.ts'
 
-const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
-const time = z.iso.datetime()
+export const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
+export const time = z.iso.datetime()
 const bytes = z.int().min(0)
-const pixels = z.int().min(1)
+export const pixels = z.int().min(1)
 
-const failureSchema = z
+export const failureSchema = z
   .object({ code: z.string(), message: z.string() })
   .openapi('Failure', { description: 'A stable code, and what to tell a person.' })
 
-const renditionSchema = z
+export const renditionSchema = z
   .object({
     preset: z.string(),
     format: z.string(),

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 import { publicExif } from '../conversion/exif.ts'
-import type { Image, Rendition } from '../images/image.ts'
+import type { Image } from '../images/image.ts'
+import type { PostImage, PostRendition } from '../posts/post.ts'
 import type { Upload } from '../uploads/upload.ts'
 import type { Links } from './links.ts'
 import type { imageSchema, uploadSchema } from './schemas.ts'
@@ -8,11 +9,13 @@ import type { imageSchema, uploadSchema } from './schemas.ts'
 export type ImageView = z.infer<typeof imageSchema>
 export type UploadView = z.infer<typeof uploadSchema>
 
+type Shown = Pick<PostImage, 'id' | 'renditions'>
+
 /** Turns records into what clients see. */
 export function createViews(links: Links) {
   const contentUrl = (id: string) => links.open(`/v1/uploads/${id}/content`)
 
-  const renditionView = ({ id, renditions }: Image, rendition: Rendition) => {
+  const renditionView = ({ id, renditions }: Shown, rendition: PostRendition) => {
     const { preset, format, width, height, size, frames, revision } = rendition
     const alone = renditions.filter((other) => other.preset === preset).length === 1
     // What is at a URL stays, so that it can be cached for ever.
@@ -23,7 +26,7 @@ export function createViews(links: Links) {
     return { preset, format, width, height, size, frames, url }
   }
 
-  const renditions = (image: Image) =>
+  const renditions = (image: Shown) =>
     image.renditions.map((rendition) => renditionView(image, rendition))
 
   /** As its owner sees it. */

@@ -5,7 +5,9 @@ import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable, RenditionsTable } from '../../src/database/schema.ts'
 import { type AppDependencies, createApp } from '../../src/http/app.ts'
 import { createLinks } from '../../src/http/links.ts'
+import { createPostViews } from '../../src/http/post-views.ts'
 import { createViews } from '../../src/http/views.ts'
+import { createPosts } from '../../src/posts/posts.ts'
 import { isPosted } from '../../src/posts/shown.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
@@ -15,7 +17,7 @@ import { createUploadRequests } from '../../src/uploads/service.ts'
 import type { NewUpload } from '../../src/uploads/upload.ts'
 import { MemoryJobs } from './jobs.ts'
 import { leaseOf, never, silent } from './leases.ts'
-import { begunUpload, linksOf, uploadCore, wholeUpload } from './uploads.ts'
+import { begunUpload, idleQueue, linksOf, uploadCore, wholeUpload } from './uploads.ts'
 
 /** Who asks, unless a test says otherwise. */
 const user: Principal = { id: 'local', isAdmin: false, isStorage: false }
@@ -31,6 +33,8 @@ export function testApp(
     { ...core, database, storage },
     { maxSize: 2 ** 40, expiresIn: 86_400_000 },
   )
+  const links = createLinks('')
+  const views = createViews(links)
   return createApp({
     authenticator: { authenticate: async () => user },
     signedUrls: signedUrls(),
@@ -42,7 +46,9 @@ export function testApp(
     takeFile: createTakeFile({ ...core, database, begin }),
     stopping: never,
     uploadLinks: linksOf(core, { database, storage }),
-    views: createViews(createLinks('')),
+    views,
+    posts: createPosts({ database, queue: idleQueue() }),
+    postViews: createPostViews(links, views),
     presets: [
       { name: 'thumb', formats: ['webp'] },
       { name: 'large', formats: ['avif', 'webp'] },

@@ -1,0 +1,79 @@
+import type { z } from '@hono/zod-openapi'
+import type { Comment, Post, PostImage } from '../posts/post.ts'
+import type { Links } from './links.ts'
+import type { commentSchema, postSchema } from './post-schemas.ts'
+import { timeView, type Views } from './views.ts'
+
+export type PostView = z.infer<typeof postSchema>
+export type CommentView = z.infer<typeof commentSchema>
+
+/** What the posts or comments of one answer look like. */
+export interface PostViews {
+  post(post: Post): PostView
+  comment(comment: Comment): CommentView
+}
+
+/**
+ * Turns posts and comments into what clients see. Call what it returns for each answer: within one the
+ * URL of an author's picture is made once, and what is made of a post is kept for as long as it is the
+ * same post and links to it last.
+ */
+export function createPostViews(links: Links, views: Pick<Views, 'renditions'>): () => PostViews {
+  let known = new WeakMap<Post, PostView>()
+  let madeWith = ''
+
+  /** Links run out together: when one has become another, so have all. */
+  const forgetOldLinks = () => {
+    const link = links.open('/')
+    if (link !== madeWith) known = new WeakMap()
+    madeWith = link
+  }
+
+  return () => {
+    forgetOldLinks()
+    const fresh = viewsOf(links, views)
+    const post = (given: Post) => {
+      const view = known.get(given) ?? fresh.post(given)
+      known.set(given, view)
+      return view
+    }
+    return { ...fresh, post }
+  }
+}
+
+function viewsOf(links: Links, { renditions }: Pick<Views, 'renditions'>): PostViews {
+  const authors = new Map<string, CommentView['author']>()
+
+  const authorView = (id: string) => {
+    const known = authors.get(id)
+    if (known) return known
+    const view = { id, avatarUrl: links.open(`/v1/users/${encodeURIComponent(id)}/avatar`) }
+    authors.set(id, view)
+    return view
+  }
+
+  const imageView = (image: PostImage): PostView['image'] => ({
+    id: image.id,
+    state: image.state,
+    ...(image.error && { error: image.error }),
+    width: image.width ?? null,
+    height: image.height ?? null,
+    thumbhash: image.thumbhash ?? null,
+    color: image.color ?? null,
+    renditions: renditions(image),
+  })
+
+  const comment = ({ id, postId, owner, text, createdAt }: Comment): CommentView => ({
+    ...{ id, postId, author: authorView(owner), text },
+    createdAt: timeView(createdAt),
+  })
+
+  return {
+    comment,
+    post: ({ id, owner, caption, image, commentCount, comments, createdAt }) => ({
+      ...{ id, author: authorView(owner), caption, image: imageView(image), commentCount },
+      comments: comments.map(comment),
+      createdAt: timeView(createdAt),
+    }),
+  }
+}
