@@ -65,14 +65,14 @@ const statements: Record<Database['kind'], (queries: Queries) => Statements> = {
     lock: statement(
       queries,
       (at) => sql`
-      select id from posts where id in (select json_object_keys(${at('json')}::json))
+      select id from posts where id = any(array(select json_object_keys(${at('json')}::json)))
       order by id for update`,
     ),
     count: statement(
       queries,
       (at) => sql<{ id: string }>`
-      update posts set comment_count = comment_count + said.value::integer
-      from json_each_text(${at('json')}::json) as said where posts.id = said.key returning posts.id`,
+      update posts set comment_count = comment_count + (${at('json')}::jsonb ->> id)::integer
+      where id = any(array(select json_object_keys(${at('json')}::json))) returning id`,
     ),
     insert: statement(
       queries,
