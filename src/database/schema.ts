@@ -181,16 +181,20 @@ export interface ProfilesTable {
   updated_at: number
 }
 
-/** Bytes of stored uploads by owner: the sum over the shards, of which each change takes one. */
+/**
+ * Bytes of stored uploads by owner: the sum over the shards, of which each change takes one. Those
+ * that others are made of do not count.
+ */
 export interface UsageTable {
   owner: string
   shard: number
   bytes: number
 }
 
-/** How fast somebody begins uploads: when all that is allowed at once will be allowed again. */
+/** How fast somebody begins uploads. */
 export interface UploadRatesTable {
   owner: string
+  /** When all that is allowed at once will be allowed again, in microseconds since 1970. */
   full_at: number
 }
 

@@ -12,6 +12,7 @@ import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import { join } from './join.ts'
 import { type Fence, findUpload, markStored } from './ledger.ts'
+import { addUsage } from './limits/usage.ts'
 import { removeIncomingLater } from './links/removal.ts'
 import type { Examined, UploadListener } from './listener.ts'
 import { noticingLoss } from './lost.ts'
@@ -119,6 +120,7 @@ async function settle(
   if (incomingUntil !== undefined) await removeIncomingLater(queue, trx, upload.id, incomingUntil)
   await appendEvent(trx, 'upload.stored', upload.id, { size: upload.offset })
   const queued = await listener.stored(trx, upload, examined)
+  await addUsage(trx, upload.owner, upload.offset)
   return { upload, queued: sources.length > 0 ? [...queued, 'upload.discard'] : queued }
 }
 

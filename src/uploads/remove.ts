@@ -10,6 +10,7 @@ import { leaseLost, locked } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import type { Leases } from './leases.ts'
 import { type Fence, findUpload } from './ledger.ts'
+import { addUsage } from './limits/usage.ts'
 import type { UploadListener } from './listener.ts'
 import type { Reach } from './protocol/visitor.ts'
 import { partial, type Upload } from './upload.ts'
@@ -107,7 +108,9 @@ async function removeRecords(
   const keys = await listener.removing(trx, id)
   let removal = trx.deleteFrom('uploads').where('id', '=', id)
   if (fence) removal = removal.where('lease_token', '=', fence.token)
-  const row = await removal.returning([...discardColumns, 'concat', 'final_id']).executeTakeFirst()
+  const row = await removal
+    .returning([...discardColumns, 'concat', 'final_id', 'state', 'owner', 'offset'])
+    .executeTakeFirst()
   if (!row) {
     if (fence) throw leaseLost()
     return false
@@ -119,7 +122,10 @@ async function removeRecords(
   const sources = await removeSources(trx, id)
   for (const gone of [row, ...sources]) await discardLater(queue, trx, gone)
   if (keys.length > 0) await queue.enqueue(trx, 'storage.remove', { keys })
-  if (row.concat !== partial) await appendEvent(trx, 'upload.removed', id, {})
+  if (row.concat !== partial) {
+    await appendEvent(trx, 'upload.removed', id, {})
+    if (row.state === 'stored') await addUsage(trx, row.owner, -row.offset)
+  }
   return true
 }
 

@@ -89,10 +89,12 @@ async function createUsage(db: Kysely<never>): Promise<void> {
     .addColumn('full_at', 'bigint', required)
     .execute()
   await db.schema
-    .createIndex('uploads_unfinished')
+    .createIndex('uploads_counted')
     .on('uploads')
-    .columns(['owner', 'length', 'offset'])
-    .where(sql<SqlBool>`state in ('receiving', 'assembling')`)
+    .columns(['owner', 'final_id', 'length', 'offset'])
+    .where(
+      sql<SqlBool>`(state in ('receiving', 'assembling') or (state = 'stored' and concat = 'partial' and (final_id is null or expires_at is null)))`,
+    )
     .execute()
   await db.schema
     .createTable('idempotency_keys')
