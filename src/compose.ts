@@ -39,6 +39,7 @@ import { discardHandler, removeObjectsHandler } from './uploads/discard.ts'
 import { createExpiry } from './uploads/expire.ts'
 import { createFinish } from './uploads/finish.ts'
 import { Leases } from './uploads/leases.ts'
+import { createAdmission } from './uploads/limits/admission.ts'
 import { createUploadLinks } from './uploads/links/service.ts'
 import type { UploadListener } from './uploads/listener.ts'
 import { createTakeFile } from './uploads/one-request/take-file.ts'
@@ -162,6 +163,7 @@ function composeJobs({ config, logger, database, storage, queue }: Base, instanc
 function composeUploads(base: Base, instance: Instance) {
   const { config, logger, database, storage, queue, authenticator } = base
   const { expiresIn, maxSize } = config.uploads
+  const admission = createAdmission(config.limits)
   const listener = withPosts(imageListener(queue, config.conversion.presets), queue)
   const leases = new Leases({
     database,
@@ -187,7 +189,7 @@ function composeUploads(base: Base, instance: Instance) {
   })
   const { publicUrl, trustProxy, corsOrigins } = config.http
   const requests = createUploadRequests(
-    { database, storage, leases, receive, finish, remove },
+    { database, storage, leases, receive, finish, remove, admission },
     { maxSize, expiresIn },
   )
   const service = createUploadService(
@@ -199,10 +201,10 @@ function composeUploads(base: Base, instance: Instance) {
   const reconciler = createReconciler({ database, leases, finish, logger })
   const expiry = createExpiry({ database, queue, logger })
   const links = createUploadLinks(
-    { database, storage, leases, receive, finish, logger },
+    { database, storage, leases, receive, finish, admission, logger },
     { maxSize, expiresIn },
   )
-  return { service, takeFile, remove, leases, reconciler, expiry, links }
+  return { service, takeFile, remove, leases, reconciler, expiry, admission, links }
 }
 
 /** What shows an image goes with it. */
@@ -268,10 +270,14 @@ function createAuthenticator({ auth }: Config, logger: Logger): Authenticator {
 }
 
 /** What clients do well to use: chunks that common proxies let through, and tries for a minute. */
-function clientConfig({ http: { publicUrl = '' }, uploads: { maxSize }, conversion }: Config) {
+function clientConfig({ http, uploads: { maxSize }, limits, conversion }: Config) {
   return {
-    uploadUrl: `${publicUrl}${uploadPath}`,
+    uploadUrl: `${http.publicUrl ?? ''}${uploadPath}`,
     maxUploadSize: maxSize,
+    accept: limits.accept ?? null,
+    userMaxBytes: limits.userMaxBytes ?? null,
+    userMaxUnfinished: limits.userMaxUnfinished ?? null,
+    userUploadsPerMinute: limits.userUploadsPerMinute ?? null,
     chunkSize: 64 * 2 ** 20,
     retryDelays: [0, 1_000, 3_000, 5_000, 10_000, 20_000, 20_000],
     presets: conversion.presets.map(({ name, width, height, formats }) => ({

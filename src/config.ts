@@ -19,6 +19,7 @@ import {
   type Values,
 } from './settings.ts'
 import { storageSettings } from './storage/settings.ts'
+import { limitSettings } from './uploads/limits/settings.ts'
 import { uploadSettings } from './uploads/settings.ts'
 
 const dataSettings = {
@@ -39,6 +40,7 @@ export const settingGroups: readonly Settings[] = [
   databaseSettings,
   storageSettings,
   uploadSettings,
+  limitSettings,
   conversionSettings,
   operationsSettings,
 ]
@@ -50,6 +52,7 @@ export interface Config {
   readonly database: DatabaseTarget
   readonly storage: Values<typeof storageSettings>
   readonly uploads: Values<typeof uploadSettings>
+  readonly limits: Values<typeof limitSettings>
   readonly conversion: {
     readonly concurrency: number
     readonly memory: number
@@ -75,6 +78,7 @@ export function loadConfig(env: Environment = process.env): Config {
       : { kind: 'sqlite', file: join(directory, 'landfall.db') },
     storage: readSettings(storageSettings, env),
     uploads: readSettings(uploadSettings, env),
+    limits: readSettings(limitSettings, env),
     conversion: {
       ...conversion,
       concurrency: conversion.concurrency ?? availableParallelism(),

@@ -67,11 +67,17 @@ export const postSchema = z
   .openapi('Post')
 
 export const commentsQuery = z.object({
-  comments: z.coerce.number().int().min(0).max(10).default(2).openapi({
-    // Said, as null would be taken for 0 and so for something that may be sent.
-    ...{ type: 'integer', minimum: 0, maximum: 10, default: 2 },
-    description: 'How many of the latest comments to show with each post.',
-  }),
+  comments: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(2)
+    .openapi({
+      // Said, as null would be taken for 0 and so for something that may be sent.
+      ...{ type: 'integer', minimum: 0, maximum: 10, default: 2 },
+      description: 'How many of the latest comments to show with each post.',
+    }),
 })
 
 export const postOrderSchema = z.enum(['newest', 'comments'])

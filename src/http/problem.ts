@@ -2,6 +2,8 @@ import { STATUS_CODES } from 'node:http'
 import { z } from '@hono/zod-openapi'
 import { challengeOf } from '../auth/challenge.ts'
 import { AppError } from '../errors.ts'
+import { TooManyUploadsError } from '../uploads/limits/errors.ts'
+import { rateFields } from '../uploads/limits/rate.ts'
 
 export const problemType = 'application/problem+json'
 
@@ -29,6 +31,9 @@ export function problemResponse(error: AppError): Response {
   if (error.retryAfter !== undefined) headers.set('Retry-After', String(error.retryAfter))
   const challenge = challengeOf(error)
   if (challenge) headers.set('WWW-Authenticate', challenge)
+  if (error instanceof TooManyUploadsError) {
+    for (const [name, value] of Object.entries(rateFields(error.rate))) headers.set(name, value)
+  }
   return new Response(JSON.stringify(problem), { status: error.status, headers })
 }
 

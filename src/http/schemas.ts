@@ -115,6 +115,16 @@ export const configSchema = z
   .object({
     uploadUrl: z.string(),
     maxUploadSize: bytes,
+    accept: z
+      .array(z.string())
+      .nullable()
+      .openapi({
+        description: 'Media types that are taken; null: every one.',
+        example: ['image/*'],
+      }),
+    userMaxBytes: bytes.nullable().openapi({ description: 'Null: no limit, as with the others.' }),
+    userMaxUnfinished: z.int().nullable(),
+    userUploadsPerMinute: z.int().nullable(),
     chunkSize: bytes.openapi({
       description: 'Bytes to send in one request: what proxies in between commonly let through.',
     }),

@@ -9,6 +9,7 @@ import type { AppError } from '../errors.ts'
 import type { UploadSource } from '../storage/contract.ts'
 import { discardColumns } from './discard.ts'
 import { badConcat, uploadGone, uploadTooLarge } from './errors.ts'
+import type { Admission } from './limits/admission.ts'
 import { partial, toUpload, type Upload } from './upload.ts'
 
 export type NewFinal = Pick<
@@ -27,12 +28,14 @@ const rememberedMs = 86_400_000
 /**
  * Begins a final upload, which takes its partial ones for itself. Asked again for the same ones, as
  * by a client that did not hear the answer, it returns the upload there is.
- * @throws AppError `bad-concat` (400), `upload-expired`, `upload-failed` (410), `upload-too-large` (413).
+ * @throws AppError `bad-concat` (400), `upload-expired`, `upload-failed` (410), `upload-too-large`,
+ * `quota-exceeded` (413).
  */
 export async function createFinal(
   trx: Transaction<Schema>,
   final: NewFinal,
   maxSize: number,
+  admission: Pick<Admission, 'join'>,
 ): Promise<Upload> {
   const found = await findRows(trx, final.sources)
   for (const id of final.sources) requirePartial(found.get(id), final.owner)
@@ -42,8 +45,12 @@ export async function createFinal(
   if (finalId !== final.id) return findEarlier(trx, final, finalId ?? null)
   const { length, least } = measure(final.sources, rows)
   if (least > maxSize) throw uploadTooLarge(maxSize)
+  const extra = least - measure([...rows.keys()], rows).least
   const isReady = [...rows.values()].every(({ state }) => state === 'stored')
-  return toUpload(await insertFinal(trx, final, length, isReady))
+  const row = await admission.join(trx, { owner: final.owner, length, extra }, () =>
+    insertFinal(trx, final, length, isReady),
+  )
+  return toUpload(row)
 }
 
 const takenAlready = 'it names an upload that is a part of another one already'

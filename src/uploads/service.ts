@@ -6,6 +6,7 @@ import type { Finish } from './finish.ts'
 import { createIetfDialect } from './ietf/dialect.ts'
 import { serverLimits } from './ietf/limits.ts'
 import type { Leases } from './leases.ts'
+import type { Admission } from './limits/admission.ts'
 import type { UploadRequests } from './protocol/context.ts'
 import { createUploadHandler, type UploadHandler } from './protocol/handler.ts'
 import { type LocationOptions, Locations } from './protocol/location.ts'
@@ -25,6 +26,7 @@ export interface UploadRequestDependencies {
   readonly receive: Receive
   readonly finish: Finish
   readonly remove: RemoveUpload
+  readonly admission: Admission
 }
 
 export interface UploadServiceDependencies {

@@ -57,7 +57,7 @@ describe.each(databaseTargets)('uploads of users on $name', (target) => {
   beforeAll(async () => {
     test = await target.create()
     disk = await startDisk()
-    server = await serveTus(test.database, disk.storage, tokens)
+    server = await serveTus(test.database, disk.storage, { authenticator: tokens })
     people = {
       ada: bearer(await tokenOf('ada')),
       bob: bearer(await tokenOf('bob')),
@@ -197,7 +197,8 @@ describe.each(databaseTargets)('uploads of users on $name', (target) => {
     })
 
     it('go on while it cannot be found out who anybody is, and cannot be begun', async () => {
-      await using other = (await serveTus(test.database, disk.storage, away)).server
+      await using other = (await serveTus(test.database, disk.storage, { authenticator: away }))
+        .server
       const id = await unfinished()
       expect((await ask(id, 'HEAD', about, undefined, other.url)).status).toBeLessThan(300)
       const begun = await ask('', 'POST', begin, undefined, other.url)

@@ -2,6 +2,7 @@ import { type Authenticator, openAuthenticator } from '../../src/auth/principal.
 import type { Database } from '../../src/database/database.ts'
 import { createHttpServer, type UploadHandler, uploadPath } from '../../src/http/server.ts'
 import type { Storage } from '../../src/storage/contract.ts'
+import type { Limits } from '../../src/uploads/limits/settings.ts'
 import { createUploadRequests, createUploadService } from '../../src/uploads/service.ts'
 import { silent } from './leases.ts'
 import { uploadCore } from './uploads.ts'
@@ -27,13 +28,18 @@ export async function serveUploads(handle: UploadHandler['handle']): Promise<Tes
   }
 }
 
+interface ServeOptions {
+  readonly authenticator?: Authenticator
+  readonly limits?: Partial<Limits>
+}
+
 /** A server that speaks tus, over a database and a storage of the test's own. */
 export async function serveTus(
   database: Database,
   storage: Storage,
-  authenticator: Authenticator = openAuthenticator(),
+  { authenticator = openAuthenticator(), limits = {} }: ServeOptions = {},
 ) {
-  const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage })
+  const { queue: _, listener: _listener, ...core } = uploadCore({ database, storage, limits })
   const options = { maxSize: 2 ** 40, expiresIn: 86_400_000 }
   const requests = createUploadRequests({ ...core, database, storage }, options)
   const service = createUploadService(

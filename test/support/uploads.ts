@@ -9,6 +9,8 @@ import { createFinish } from '../../src/uploads/finish.ts'
 import { releaseLease } from '../../src/uploads/lease-records.ts'
 import type { Leases } from '../../src/uploads/leases.ts'
 import { createUpload, type Fence, findUpload, recordProgress } from '../../src/uploads/ledger.ts'
+import { createAdmission } from '../../src/uploads/limits/admission.ts'
+import type { Limits } from '../../src/uploads/limits/settings.ts'
 import { createUploadLinks, type UploadLinks } from '../../src/uploads/links/service.ts'
 import type { UploadListener } from '../../src/uploads/listener.ts'
 import { readPosition } from '../../src/uploads/position.ts'
@@ -95,8 +97,16 @@ export interface CoreOptions {
   readonly queue?: ReturnType<typeof idleQueue>
   readonly expiresIn?: number
   readonly maxSize?: number
+  readonly limits?: Partial<Limits>
   /** See `FinishDependencies`. */
   readonly onReady?: () => void
+}
+
+const noLimits: Limits = {
+  accept: undefined,
+  userMaxBytes: undefined,
+  userMaxUnfinished: undefined,
+  userUploadsPerMinute: undefined,
 }
 
 /** What takes uploads from their first byte to their end, joined as in the program. */
@@ -109,13 +119,16 @@ export function uploadCore({
   leases = leasesOf(database),
   presets = defaultPresets,
   queue = idleQueue(),
+  limits = {},
   ...given
 }: CoreOptions) {
   const listener = given.listener ?? imageListener(queue, presets)
+  const admission = createAdmission({ ...noLimits, ...limits })
   const finish = createFinish({ database, storage, queue, listener, maxSize, onReady })
   return {
     queue,
     listener,
+    admission,
     leases,
     finish,
     receive: createReceive({

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts'
 import { findImage } from '../../images/records.ts'
 import { untilConverted } from '../../images/wait.ts'
 import { badHeader } from '../../uploads/errors.ts'
+import { rateFields } from '../../uploads/limits/rate.ts'
 import { fileField } from '../../uploads/one-request/form.ts'
 import type { TakeFile } from '../../uploads/one-request/take-file.ts'
 import { userOf } from '../access.ts'
@@ -109,7 +110,7 @@ export function oneRequestRoutes({
   app.openapi(upload, async (c) => {
     const { wait, filename } = c.req.valid('query')
     const body = streamedBody(c)
-    const id = await whole(body, () =>
+    const { id, rate } = await whole(body, () =>
       takeFile({
         owner: userOf(c).id,
         stream: body.stream,
@@ -126,6 +127,7 @@ export function oneRequestRoutes({
     // It was removed meanwhile.
     if (!image) throw notFound('image')
     c.header('Location', views.imageUrl(id))
+    for (const [name, value] of Object.entries(rateFields(rate))) c.header(name, value)
     return c.json(views.image(image), image.state === 'processing' ? 202 : 200)
   })
 

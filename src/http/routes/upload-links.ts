@@ -5,6 +5,7 @@ import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../errors.ts'
 import { findImage } from '../../images/records.ts'
 import { findUpload } from '../../uploads/ledger.ts'
+import { rateFields } from '../../uploads/limits/rate.ts'
 import type { UploadLinks } from '../../uploads/links/service.ts'
 import { contentTypeOf, filenameOf } from '../../uploads/metadata.ts'
 import { isByLink } from '../../uploads/upload.ts'
@@ -36,7 +37,11 @@ const begin = createRoute({
   responses: {
     201: json(uploadLinkSchema, 'The link'),
     400: problem('A bad field'),
-    413: problem('Larger than an upload may be, or a link can bring: use /files'),
+    413: problem(
+      'Larger than an upload may be, than a link can bring (use /files), or than the room that is left to its owner',
+    ),
+    415: problem('Files of this type are not accepted'),
+    429: problem('Too many uploads at a time; try again after `Retry-After` seconds'),
     503: problem('Storage cannot be used just now'),
     507: problem('There is no room for it'),
   },
@@ -72,6 +77,7 @@ const complete = createRoute({
     200: json(imageSchema, 'The image they are, in whatever state'),
     404: problem('No such link'),
     409: problem('The bytes have not arrived, or were not as many as was said'),
+    415: problem('Files of this type are not accepted; the upload failed'),
     410: problem('The upload expired or failed'),
     423: problem('Somebody else is at it, and takes long'),
     503: problem('Storage cannot be used just now'),
@@ -108,7 +114,8 @@ export function uploadLinkRoutes(dependencies: UploadLinkRouteDependencies) {
       filename: filenameOf({ filename }),
       contentType: contentTypeOf({ contentType }),
     })
-    const { id, until, headers, url = ownUrl(id, until) } = link
+    const { id, until, headers, url = ownUrl(id, until), rate } = link
+    for (const [name, value] of Object.entries(rateFields(rate))) c.header(name, value)
     const imageUrl = `${publicUrl}/v1/images/${id}`
     const view = { id, method: 'PUT' as const, url, headers: { ...headers }, imageUrl }
     // The URL is good for whoever has it.

@@ -1,5 +1,6 @@
 import { parse as parseDisposition } from 'content-disposition'
 import { badHeader, inconsistentLength } from '../errors.ts'
+import { rateFields } from '../limits/rate.ts'
 import { contentTypeOf, filenameOf } from '../metadata.ts'
 import type { Answer } from '../protocol/answer.ts'
 import type { DialectDependencies } from '../protocol/context.ts'
@@ -36,6 +37,7 @@ export function createMethod({ begin, locations, maxSize }: DialectDependencies)
         'Upload-Offset': String(begun.offset),
         ...limitsOf(version, maxSize, begun.stored ? undefined : begun.expiresAt),
         ...(begun.reprDigest && { 'Repr-Digest': begun.reprDigest }),
+        ...rateFields(begun.rate),
       },
     }
   }

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { AppError } from '../../errors.ts'
 import { OffsetMismatchError } from '../errors.ts'
 import type { Answer } from '../protocol/answer.ts'
-import { retryAfterOf } from '../protocol/handler.ts'
+import { retryFieldsOf } from '../protocol/handler.ts'
 import { completenessOf } from './completeness.ts'
 import type { InteropVersion } from './versions.ts'
 
@@ -36,7 +36,7 @@ export function problem(error: AppError, version: InteropVersion): Answer {
       'Cache-Control': 'no-store',
       ...completenessOf(version, isOver),
       ...(mismatch && { 'Upload-Offset': String(mismatch.expected) }),
-      ...retryAfterOf(error),
+      ...retryFieldsOf(error),
     },
     body: JSON.stringify({
       type: type === undefined ? 'about:blank' : `${registry}${type}`,

@@ -52,16 +52,19 @@ export function bytesQuery(owner: string) {
     coalesce((select sum(bytes) from usage where owner = ${owner}), 0)
     + coalesce((
       select sum(coalesce(length, "offset")) from uploads
-      where owner = ${owner} and ${counted} and (final_id is null or not exists (
-        select 1 from uploads whole where whole.id = uploads.final_id and whole.length is not null
-      ))
+      where owner = ${owner} and ${counted} and (final_id is null or (
+        select whole.length from uploads whole where whole.id = uploads.final_id
+      ) is null)
     ), 0) as bigint) as bytes`
 }
 
-/** Counts an owner's unfinished uploads, but no further than to `most`. */
+/**
+ * Counts an owner's unfinished uploads, but no further than to `most`. In the order of the index:
+ * in any order PostgreSQL may hope to come across so few in the whole table soon.
+ */
 export function unfinishedQuery(owner: string, most: number) {
   return sql<{ count: number }>`select cast(count(*) as bigint) as count from (
-    select 1 from uploads where owner = ${owner} and ${unfinished} limit ${most}) as found`
+    select 1 from uploads where owner = ${owner} and ${unfinished} order by final_id limit ${most}) as found`
 }
 
 /** Bytes that an owner has or has begun; see `bytesQuery`. */

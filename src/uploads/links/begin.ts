@@ -5,6 +5,8 @@ import { type DirectTarget, hasDirectUploads } from '../../storage/direct-upload
 import { incomingKey } from '../../storage/keys.ts'
 import { uploadTooLarge } from '../errors.ts'
 import { createUpload } from '../ledger.ts'
+import type { Admission } from '../limits/admission.ts'
+import type { Rate } from '../limits/rate.ts'
 import { byLink, type NewUpload } from '../upload.ts'
 import { tooLargeForLink } from './errors.ts'
 import { firstCheck, linkTimes } from './times.ts'
@@ -32,16 +34,25 @@ export interface BegunLink {
   readonly headers: Readonly<Record<string, string>>
   /** Where it sends them; undefined when it is to be this server. */
   readonly url: string | undefined
+  /** Where its owner stands by the rate of uploads, if there is one. */
+  readonly rate: Rate | undefined
 }
 
 /**
  * Begins an upload whose bytes are sent by a link.
- * @throws AppError `upload-too-large` (413), `storage-full` (507), `storage-unavailable` (503).
+ * @throws AppError `type-not-accepted` (415), `upload-too-large` (413), `storage-full` (507),
+ * `storage-unavailable` (503), and what `Admission` throws for those who may not begin one.
  */
 export type BeginLink = (wish: LinkWish) => Promise<BegunLink>
 
+export interface BeginLinkDependencies {
+  readonly database: Database
+  readonly storage: Storage
+  readonly admission: Admission
+}
+
 export function createBeginLink(
-  { database, storage }: { readonly database: Database; readonly storage: Storage },
+  { database, storage, admission }: BeginLinkDependencies,
   { maxSize, expiresIn }: BeginLinkOptions,
 ): BeginLink {
   async function sign(
@@ -56,6 +67,7 @@ export function createBeginLink(
 
   return async (wish) => {
     const { owner, size, filename, contentType } = wish
+    admission.requireType(contentType)
     if (size > maxSize) throw uploadTooLarge(maxSize)
     if (hasDirectUploads(storage) && size > storage.largestDirect) {
       throw tooLargeForLink(storage.largestDirect)
@@ -66,7 +78,7 @@ export function createBeginLink(
     const { lifetime, expiresAt } = linkTimes(now, expiresIn)
     const target = await sign(id, wish, Math.ceil(lifetime / 1_000))
     const until = Date.now() + lifetime
-    await beginUpload(database, {
+    const upload: NewUpload = {
       id,
       owner,
       ...byLink,
@@ -75,13 +87,11 @@ export function createBeginLink(
       contentType,
       expiresAt,
       link: { checkAt: firstCheck(now, expiresIn), incomingUntil: target && until },
-    })
+    }
+    const rate = await database.transaction((trx) =>
+      admission.begin(trx, upload, () => createUpload(trx, upload, undefined, false)),
+    )
     const headers = target?.headers ?? { 'Content-Type': contentType ?? anyType }
-    return { id, until, headers, url: target?.url }
+    return { id, until, headers, url: target?.url, rate }
   }
-}
-
-/** The one place where an upload by link comes to be. */
-async function beginUpload(database: Database, upload: NewUpload): Promise<void> {
-  await database.transaction((trx) => createUpload(trx, upload, undefined, false))
 }

@@ -1,5 +1,10 @@
 import { createTakeBytes, type TakeBytesDependencies } from '../requests/take-bytes.ts'
-import { type BeginLink, type BeginLinkOptions, createBeginLink } from './begin.ts'
+import {
+  type BeginLink,
+  type BeginLinkDependencies,
+  type BeginLinkOptions,
+  createBeginLink,
+} from './begin.ts'
 import { type CompleteDependencies, type CompleteLink, createCompleteLink } from './complete.ts'
 import { createTakeStorageEvent, type TakeStorageEvent } from './storage-events.ts'
 import { createLinkSweep, type LinkSweep, type LinkSweepDependencies } from './sweep.ts'
@@ -26,6 +31,7 @@ export interface UploadLinks {
 }
 
 type Dependencies = CompleteDependencies &
+  BeginLinkDependencies &
   TakeBytesDependencies &
   Pick<LinkSweepDependencies, 'logger'>
 

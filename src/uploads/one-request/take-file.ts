@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Database } from '../../database/database.ts'
 import { AppError } from '../../errors.ts'
 import type { Leases } from '../leases.ts'
+import type { Rate } from '../limits/rate.ts'
 import { contentTypeOf, filenameOf } from '../metadata.ts'
 import type { RemoveHeld, RemoveUpload } from '../remove.ts'
 import type { AtOnce, Begin, Wish } from '../requests/begin.ts'
@@ -32,13 +33,20 @@ export interface TakeFileDependencies {
 }
 
 /**
- * Stores the file of a request as an upload like all others, and returns the upload's id. When it
+ * Stores the file of a request as an upload like all others. When it
  * throws, nothing of the upload stays. What a request with a key that was taken before brought is
  * returned without reading the body.
  * @throws AppError `bad-form` (400), `idempotency-in-progress` (409), `idempotency-key-reused` (422),
  * what beginning an upload does, and what the request broke with.
  */
-export type TakeFile = (request: FileRequest) => Promise<string>
+export type TakeFile = (request: FileRequest) => Promise<TakenFile>
+
+export interface TakenFile {
+  /** Of the upload. */
+  readonly id: string
+  /** Where its owner stands by the rate of uploads, if there is one and this upload was begun by it. */
+  readonly rate: Rate | undefined
+}
 
 export function createTakeFile(dependencies: TakeFileDependencies): TakeFile {
   const { database, leases } = dependencies
@@ -48,14 +56,14 @@ export function createTakeFile(dependencies: TakeFileDependencies): TakeFile {
     const keyed = key === undefined ? undefined : { owner, key, request: describe(request, form) }
     if (keyed) {
       const verdict = await judgeKey(database.queries, keyed, (upload) => leases.isHeld(upload))
-      if (verdict.kind === 'repeated') return verdict.uploadId
+      if (verdict.kind === 'repeated') return { id: verdict.uploadId, rate: undefined }
     }
     try {
       return await (form === undefined
         ? takeBody(dependencies, request, keyed)
         : takeForm(dependencies, request, form, keyed))
     } catch (error) {
-      if (error instanceof Repeated) return error.uploadId
+      if (error instanceof Repeated) return { id: error.uploadId, rate: undefined }
       throw error
     }
   }
@@ -75,7 +83,7 @@ async function takeBody(
   dependencies: TakeFileDependencies,
   { owner, stream, isChunked, announced, contentType, filename }: FileRequest,
   keyed: KeyedRequest | undefined,
-): Promise<string> {
+): Promise<TakenFile> {
   if (!isChunked && !announced) {
     throw new AppError('no-file', 400, 'The request has no body: there is no file in it.')
   }
@@ -93,7 +101,7 @@ async function takeForm(
   { owner, stream, announced = 0, filename }: FileRequest,
   boundary: string,
   keyed: KeyedRequest | undefined,
-): Promise<string> {
+): Promise<TakenFile> {
   using file = await openForm(stream, boundary)
   const wish = {
     owner,
@@ -118,7 +126,7 @@ async function store(
   wish: FileWish,
   incoming: Incoming,
   keyed: KeyedRequest | undefined,
-): Promise<string> {
+): Promise<TakenFile> {
   let abandoned: string | undefined
   const atOnce: AtOnce = {
     alongside: keyed
@@ -132,10 +140,9 @@ async function store(
     discard: (lease) => removeHeld(lease).catch(() => {}),
   }
   try {
-    const { id } = await begin({ ...wish, dialect: 'http', metadata: undefined }, incoming, {
-      atOnce,
-    })
-    return id
+    const wanted = { ...wish, dialect: 'http', metadata: undefined }
+    const { id, rate } = await begin(wanted, incoming, { atOnce })
+    return { id, rate }
   } finally {
     if (abandoned) await remove(abandoned).catch(() => {})
   }

@@ -16,6 +16,8 @@ const exposed = [
   'Upload-Expires',
   'Upload-Limit',
   'Location',
+  'RateLimit',
+  'RateLimit-Policy',
   'Repr-Digest',
   'Retry-After',
   'Tus-Checksum-Algorithm',

@@ -4,6 +4,8 @@ import type { Authenticator } from '../../auth/principal.ts'
 import { AppError } from '../../errors.ts'
 import type { Logger } from '../../operations/logger.ts'
 import { stopping } from '../errors.ts'
+import { TooManyUploadsError } from '../limits/errors.ts'
+import { rateFields } from '../limits/rate.ts'
 import type { Answer } from './answer.ts'
 import { addCors } from './cors.ts'
 import { UploadRequest } from './request.ts'
@@ -87,11 +89,15 @@ export function createUploadHandler(options: UploadHandlerOptions): UploadHandle
 
 const defaultRetryAfter = 2
 
-/** Seconds after which to try again, with errors that pass. */
-export function retryAfterOf({ status, retryAfter }: AppError): Record<string, string> {
+/** When to try again: seconds, with errors that pass, and the rate that somebody went beyond. */
+export function retryFieldsOf(error: AppError): Record<string, string> {
+  const { status, retryAfter } = error
   const passes = status === 423 || status === 503
   const seconds = retryAfter ?? (passes ? defaultRetryAfter : undefined)
-  return seconds === undefined ? {} : { 'Retry-After': String(seconds) }
+  return {
+    ...(seconds !== undefined && { 'Retry-After': String(seconds) }),
+    ...(error instanceof TooManyUploadsError && rateFields(error.rate)),
+  }
 }
 
 /** @throws AppError `method-not-allowed` (405) */

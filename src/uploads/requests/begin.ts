@@ -7,6 +7,8 @@ import type { Finish } from '../finish.ts'
 import type { Lease } from '../held-lease.ts'
 import type { Leases } from '../leases.ts'
 import { createUpload } from '../ledger.ts'
+import type { Admission } from '../limits/admission.ts'
+import type { Rate } from '../limits/rate.ts'
 import { startOf } from '../position.ts'
 import type { Received } from '../receive.ts'
 import type { RemoveUpload } from '../remove.ts'
@@ -24,6 +26,7 @@ export interface BeginDependencies {
   readonly takeBytes: TakeBytes
   readonly finish: Finish
   readonly remove: RemoveUpload
+  readonly admission: Admission
 }
 
 export interface BeginOptions {
@@ -55,13 +58,16 @@ export interface Reports {
 export interface Begun extends Received {
   readonly id: string
   readonly expiresAt: number
+  /** Where its owner stands by the rate of uploads, if there is one. */
+  readonly rate: Rate | undefined
 }
 
 /**
  * Begins an upload, with the bytes that the request brings: resolves when they are recorded,
  * and with all of them when the upload is `stored`.
- * @throws AppError `upload-too-large` and `upload-too-long` (413), `storage-full` (507), and what
- * taking bytes does. When they are not what they were said to be, nothing was begun, unless that
+ * @throws AppError `type-not-accepted` (415), `upload-too-large` and `upload-too-long` (413),
+ * `storage-full` (507), what `Admission` throws for those who may not begin one, and what taking
+ * bytes does. When they are not what they were said to be, nothing was begun, unless that
  * was reported.
  */
 export type Begin = (
@@ -71,10 +77,11 @@ export type Begin = (
 ) => Promise<Begun>
 
 export function createBegin(dependencies: BeginDependencies, options: BeginOptions): Begin {
-  const { storage, remove } = dependencies
+  const { storage, remove, admission } = dependencies
   const { maxSize, expiresIn } = options
   return async ({ ending, ...wish }, incoming, reports = {}) => {
     const { length } = wish
+    admission.requireType(wish.contentType)
     if (length !== undefined && length > maxSize) throw uploadTooLarge(maxSize)
     requireRoomFor(incoming, 0, length, maxSize)
     if (length && hasLimitedSpace(storage)) await storage.requireRoom(length)
@@ -102,20 +109,21 @@ async function start(
   dependencies: BeginDependencies,
   upload: NewUpload,
   { ending, maxSize, incoming, reports }: Start,
-): Promise<Received> {
-  const { database, leases, takeBytes, finish } = dependencies
+): Promise<Received & Pick<Begun, 'rate'>> {
+  const { leases, takeBytes, finish } = dependencies
   const { id, length, expiresAt } = upload
   const isWhole = length === 0 && ending === 'last-byte' && !incoming?.verification
+  const creation = { isWhole, announced: incoming?.announced, atOnce: reports.atOnce }
   if (!incoming && !isWhole) {
-    await database.transaction((trx) => createUpload(trx, upload, undefined, false))
+    const rate = await createAlone(dependencies, upload)
     reports.onBegun?.(id, expiresAt)
-    return { offset: 0, stored: false, expiresAt }
+    return { offset: 0, stored: false, expiresAt, rate }
   }
   return leases.holdNew(id, async (lease, record) => {
     const untouchedUntil = performance.now() + exclusiveMs
-    await create(database, upload, record, isWhole, reports.atOnce)
+    const rate = await createHeld(dependencies, upload, record, creation)
     reports.onBegun?.(id, expiresAt)
-    return wholly(reports.atOnce, lease, async () => {
+    const received = await wholly(reports.atOnce, lease, async () => {
       if (!incoming || isWhole) {
         const { digests } = await finish.assemble(lease)
         return { offset: 0, stored: true, expiresAt, reprDigest: digests.expected }
@@ -128,21 +136,45 @@ async function start(
         onProgress: reports.onProgress,
       })
     })
+    return { ...received, rate }
   })
 }
 
-async function create(
-  { queries, transaction }: Database,
+/** An upload whose bytes come with other requests. */
+function createAlone(
+  { database, admission }: BeginDependencies,
+  upload: NewUpload,
+): Promise<Rate | undefined> {
+  return database.transaction((trx) =>
+    admission.begin(trx, upload, () => createUpload(trx, upload, undefined, false)),
+  )
+}
+
+interface Creation {
+  readonly isWhole: boolean
+  readonly announced: number | undefined
+  readonly atOnce: AtOnce | undefined
+}
+
+/** An upload whose bytes are there, for its lease to write. */
+async function createHeld(
+  { database, admission }: BeginDependencies,
   upload: NewUpload,
   lease: LeaseRecord,
-  isWhole: boolean,
-  atOnce: AtOnce | undefined,
-): Promise<void> {
+  { isWhole, announced, atOnce }: Creation,
+): Promise<Rate | undefined> {
   const { alongside } = atOnce ?? {}
-  if (!alongside) return createUpload(queries, upload, lease, isWhole)
-  await transaction(async (trx) => {
-    await alongside(trx, upload.id)
-    await createUpload(trx, upload, lease, isWhole)
+  // Without anything to count one statement is enough.
+  if (!alongside && !admission.counts) {
+    await createUpload(database.queries, upload, lease, isWhole)
+    return undefined
+  }
+  const { owner, length } = upload
+  return database.transaction(async (trx) => {
+    await alongside?.(trx, upload.id)
+    return admission.begin(trx, { owner, length, announced }, () =>
+      createUpload(trx, upload, lease, isWhole),
+    )
   })
 }
 

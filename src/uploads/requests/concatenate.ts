@@ -7,6 +7,7 @@ import { badConcat, uploadGone } from '../errors.ts'
 import type { Finish } from '../finish.ts'
 import type { Leases } from '../leases.ts'
 import { findUpload } from '../ledger.ts'
+import type { Admission } from '../limits/admission.ts'
 import type { Upload } from '../upload.ts'
 
 /** How long a request waits for a concatenation, which goes on without it. */
@@ -17,23 +18,25 @@ export interface ConcatenateDependencies {
   readonly database: Database
   readonly leases: Leases
   readonly finish: Finish
+  readonly admission: Admission
 }
 
 /**
  * Makes an upload of others. Resolves once it is stored; or before, when some of the others are not
  * complete yet, or it takes long: it is recorded by then, and happens whatever becomes of this
  * request or this process.
- * @throws AppError as `createFinal`, also when it is removed meanwhile, and what the concatenation
+ * @throws AppError `type-not-accepted` (415), as `createFinal`, also when it is removed meanwhile, and what the concatenation
  * failed with.
  */
 export type Concatenate = (final: NewFinal, gone: AbortSignal) => Promise<Upload>
 
 export function createConcatenate(
-  { database, leases, finish }: ConcatenateDependencies,
+  { database, leases, finish, admission }: ConcatenateDependencies,
   maxSize: number,
 ): Concatenate {
   return async (final, gone) => {
-    const upload = await amongOthers(database, (trx) => createFinal(trx, final, maxSize))
+    admission.requireType(final.contentType)
+    const upload = await amongOthers(database, (trx) => createFinal(trx, final, maxSize, admission))
     if (upload.state !== 'assembling') return upload
     const working = leases.holdIfFree(upload.id, async (held, lease) => {
       if (held.state === 'assembling') await finish.assemble(lease)

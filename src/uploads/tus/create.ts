@@ -1,4 +1,5 @@
 import { badHeader } from '../errors.ts'
+import { rateFields } from '../limits/rate.ts'
 import type { Answer, Method } from '../protocol/answer.ts'
 import type { DialectDependencies } from '../protocol/context.ts'
 import type { UploadRequest } from '../protocol/request.ts'
@@ -41,13 +42,14 @@ async function create(
     ending: 'last-byte',
     ...readMetadata(request),
   } as const
-  const { id, offset, stored, expiresAt } = await begin(wish, bytes)
+  const { id, offset, stored, expiresAt, rate } = await begin(wish, bytes)
   return {
     status: 201,
     headers: {
       Location: locations.of(request, id),
       ...(bytes && { 'Upload-Offset': String(offset) }),
       ...(!stored && expires(expiresAt)),
+      ...rateFields(rate),
     },
   }
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts'
 import type { Answer, Method } from '../protocol/answer.ts'
 import type { DialectDependencies } from '../protocol/context.ts'
-import { type Dialect, methodNotAllowed, retryAfterOf } from '../protocol/handler.ts'
+import { type Dialect, methodNotAllowed, retryFieldsOf } from '../protocol/handler.ts'
 import type { UploadRequest } from '../protocol/request.ts'
 import { findReached, isNotReached } from '../protocol/visitor.ts'
 import { algorithms } from '../requests/hashes.ts'
@@ -114,7 +114,7 @@ function refusal(
       'Tus-Resumable': version,
       ...(error.status === 412 && { 'Tus-Version': version }),
       ...(error.status === 405 && { Allow: locations.methodsAt(request) }),
-      ...retryAfterOf(error),
+      ...retryFieldsOf(error),
       'Content-Type': 'text/plain; charset=utf-8',
     },
     body: `${error.message}\n`,
