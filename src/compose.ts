@@ -177,6 +177,7 @@ function composeUploads(base: Base, instance: Instance) {
     queue,
     listener,
     maxSize,
+    accept: config.limits.accept,
     onReady: () => reconciler.ring(),
   })
   const remove = createRemoveUpload({ database, queue, listener, leases })

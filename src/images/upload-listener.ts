@@ -1,5 +1,5 @@
 import type { Preset } from '../conversion/contract.ts'
-import { examine, headSize } from '../conversion/sniff.ts'
+import { examine, headSize, sniff } from '../conversion/sniff.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { JobQueue } from '../queue/contract.ts'
 import type { UploadListener } from '../uploads/listener.ts'
@@ -20,6 +20,7 @@ export function imageListener(queue: JobQueue, presets: readonly Preset[]): Uplo
   return {
     headSize,
     examine: async ({ sha256, head }) => ({ sha256, ...(await examine(head)) }),
+    typeOf: async (head) => (await sniff(head)).contentType,
     async stored(trx, { id, ...upload }, examined) {
       await createImage(trx, { id, ...upload }, examined)
       if (examined?.refusal) {

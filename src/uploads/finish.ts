@@ -12,6 +12,8 @@ import { leaseLost } from './errors.ts'
 import type { Lease } from './held-lease.ts'
 import { join } from './join.ts'
 import { type Fence, findUpload, markStored } from './ledger.ts'
+import type { Accept } from './limits/accept.ts'
+import { checkType, requireAccepted } from './limits/check-type.ts'
 import { addUsage } from './limits/usage.ts'
 import { removeIncomingLater } from './links/removal.ts'
 import type { Examined, UploadListener } from './listener.ts'
@@ -25,6 +27,8 @@ export interface FinishDependencies {
   readonly queue: JobQueue
   readonly listener: UploadListener
   readonly maxSize: number
+  /** Types of content that are taken. */
+  readonly accept: Accept
   /** Called when an upload that waited for others can be assembled, which is somebody else's to do. */
   readonly onReady: () => void
 }
@@ -32,11 +36,14 @@ export interface FinishDependencies {
 export interface Finish {
   /**
    * Takes an upload that is `assembling` to `stored`. May be called again after a crash at any point.
-   * @throws AppError `lease-lost` (423), `upload-lost` (410), `repr-digest-mismatch` (400), the reason why
-   * a concatenation is to let go, what storage throws.
+   * @throws AppError `lease-lost` (423), `upload-lost` (410), `repr-digest-mismatch` (400),
+   * `type-not-accepted` (415), the reason why a concatenation is to let go, what storage throws.
    */
   assemble(lease: Lease): Promise<Upload>
-  /** Takes an upload whose object storage made in one piece from `receiving` to `stored`. */
+  /**
+   * Takes an upload whose object storage made in one piece from `receiving` to `stored`.
+   * @throws AppError `lease-lost` (423), `type-not-accepted` (415), after which it has failed.
+   */
   recordWhole(lease: Lease, progress: Progress, examined?: Examined): Promise<Upload>
 }
 
@@ -74,7 +81,12 @@ export function createFinish(dependencies: FinishDependencies): Finish {
         : {}
       return record(lease, { content })
     },
-    recordWhole: (lease, whole, examined) => record(lease, { whole, examined }),
+    async recordWhole(lease, whole, examined) {
+      await noticingLoss(database, lease, () =>
+        checkWholeType(dependencies, lease.id, whole, examined),
+      )
+      return record(lease, { whole, examined })
+    },
   }
 }
 
@@ -92,7 +104,23 @@ async function makeWhole(
     const parts = last.partCount > 0 ? await readParts(database.queries, lease.id) : []
     await storage.complete(last, parts)
   }
+  // What a part begins with is no beginning of a file.
+  if (upload.concat?.role !== 'partial') await checkType(dependencies, upload.id, last?.offset ?? 0)
   return checkWhole(storage, upload)
+}
+
+async function checkWholeType(
+  dependencies: FinishDependencies,
+  id: string,
+  { offset }: Progress,
+  examined: Examined | undefined,
+): Promise<void> {
+  const { accept, database } = dependencies
+  if (accept === undefined) return
+  const upload = await findUpload(database.queries, id)
+  if (upload?.concat?.role === 'partial') return
+  if (examined) requireAccepted(accept, examined.contentType)
+  else await checkType(dependencies, id, offset)
 }
 
 async function settle(

@@ -219,8 +219,17 @@ export const noLease = {
   lease_wanted: 0,
 } as const
 
-/** `receiving` or `assembling → failed`: storage no longer has what was acknowledged. */
-export async function markFailed(queries: Queries, fence: Fence, failure: string): Promise<void> {
+/**
+ * `receiving` or `assembling → failed`: storage no longer has what was acknowledged, or it is not
+ * what may be.
+ * @param clears whether storage is to be cleared of it at once.
+ */
+export async function markFailed(
+  queries: Queries,
+  fence: Fence,
+  failure: string,
+  clears = false,
+): Promise<void> {
   const now = Date.now()
   await queries
     .updateTable('uploads')
@@ -231,7 +240,7 @@ export async function markFailed(queries: Queries, fence: Fence, failure: string
       // Storage is cleared of it as of those that expire; at once where another upload waits for it.
       expires_at: eb
         .case()
-        .when('final_id', 'is not', null)
+        .when(eb.or([eb('final_id', 'is not', null), eb.lit(clears)]))
         .then(now)
         .else(eb.fn.coalesce('expires_at', eb.val(now)))
         .end(),

@@ -23,6 +23,8 @@ export interface UploadListener {
   readonly headSize: number
   /** Looks at a small file that came at once. Takes its time, so it is outside of the transaction. */
   examine(content: ArrivedContent): Promise<Examined>
+  /** The media type that a file is of by its first bytes; undefined where no known format begins so. */
+  typeOf(head: Buffer): Promise<string | undefined>
   /**
    * The object exists; called once for an upload, in the transaction that makes it `stored`. Returns
    * the kinds of the jobs that it queued.

@@ -148,6 +148,7 @@ describe.each(databaseTargets)('removing an upload on $name', (target) => {
     const { queue } = core()
     const listener = {
       headSize: 0,
+      typeOf: async () => undefined,
       examine: () => Promise.reject(new Error('nothing arrives')),
       stored: async () => [],
       removing: () => Promise.reject(new Error('the power went')),

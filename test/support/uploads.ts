@@ -124,7 +124,8 @@ export function uploadCore({
 }: CoreOptions) {
   const listener = given.listener ?? imageListener(queue, presets)
   const admission = createAdmission({ ...noLimits, ...limits })
-  const finish = createFinish({ database, storage, queue, listener, maxSize, onReady })
+  const { accept } = admission.limits
+  const finish = createFinish({ database, storage, queue, listener, maxSize, accept, onReady })
   return {
     queue,
     listener,

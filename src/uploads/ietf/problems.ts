@@ -28,7 +28,9 @@ export function problem(error: AppError, version: InteropVersion): Answer {
   const type = types[error.code]
   const mismatch = error instanceof OffsetMismatchError ? error : undefined
   // Of an upload whose content is wrong as a whole nothing can be continued.
-  const isOver = error.code === 'repr-digest-mismatch' || error.code === 'upload-complete'
+  const isOver = ['repr-digest-mismatch', 'type-not-accepted', 'upload-complete'].includes(
+    error.code,
+  )
   return {
     status,
     headers: {
