@@ -2,7 +2,9 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newId } from '../../src/ids.ts'
+import type { Storage } from '../../src/storage/contract.ts'
 import { hasDirectUploads } from '../../src/storage/direct-uploads.ts'
+import { storageUnavailable } from '../../src/storage/errors.ts'
 import { incomingKey, originalKey } from '../../src/storage/keys.ts'
 import { expireBatch } from '../../src/uploads/expire.ts'
 import { findUpload } from '../../src/uploads/ledger.ts'
@@ -66,6 +68,7 @@ describe.each(setups)('an upload by link on $name', ({ target, backend }) => {
     stream: Readable.from([bytes]),
     announced,
   })
+  const keyOf = (_: string, key: string) => key
   const find = (id: string) => findUpload(test.database.queries, id)
   const original = async (id: string) => buffer(await stand.storage.read(originalKey(id)))
   const row = (id: string) =>
@@ -360,6 +363,22 @@ describe.each(setups)('an upload by link on $name', ({ target, backend }) => {
       rest.resolve()
       await sending
       expect(await parts.links.complete(id)).toMatchObject({ state: 'stored' })
+    },
+  )
+
+  it.runIf(backend.name === 's3')(
+    'is told of again by a storage that was away meanwhile',
+    async () => {
+      const adopt = () => Promise.reject(storageUnavailable(new Error('away')))
+      const away = core({ storage: Object.assign(Object.create(stand.storage), { adopt, keyOf }) })
+      const link = await begun(away)
+      const object = { key: incomingKey(link.id) }
+      const record = { eventName: 'ObjectCreated:Put', s3: { bucket: { name: 'ours' }, object } }
+      const told = away.links.takeStorageEvent({ Records: [record] })
+      await expect(told).rejects.toMatchObject({ code: 'storage-unavailable', status: 503 })
+      const storage: Storage = Object.assign(Object.create(stand.storage), { keyOf })
+      await core({ storage }).links.takeStorageEvent({ Records: [record] })
+      expect(await find(link.id)).toMatchObject({ state: 'receiving' })
     },
   )
 
