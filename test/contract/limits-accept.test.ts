@@ -36,7 +36,9 @@ describe.each(places)('a server that takes only images, with $name', ({ target, 
   beforeEach(async () => {
     test = await target.create()
     under = await backend.start()
-    served = await serveTus(test.database, under.storage, { accept: ['image/*'] })
+    served = await serveTus(test.database, under.storage, {
+      limits: { accept: ['image/*'] },
+    })
     url = served.server.url
     witness = witnessOf(test.database, under.storage)
   })
