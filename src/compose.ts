@@ -29,6 +29,7 @@ import { shutDown } from './operations/shutdown.ts'
 import { createPosts } from './posts/posts.ts'
 import { removeCommentsHandler, removePostsOf } from './posts/removal.ts'
 import { isPosted } from './posts/shown.ts'
+import { createAvatars } from './profiles/avatars.ts'
 import type { JobQueue } from './queue/contract.ts'
 import { createQueue } from './queue/create-queue.ts'
 import { logReport } from './queue/log-report.ts'
@@ -245,6 +246,7 @@ function composeHttp(
     views,
     posts: createPosts({ database, queue }),
     postViews: createPostViews(links, views),
+    avatars: createAvatars(database),
     links: config.http.delivery === 'redirect' && hasSignedLinks(storage) ? storage : undefined,
     presets: config.conversion.presets,
     health: createHealth(

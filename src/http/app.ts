@@ -6,7 +6,7 @@ import { type AccessDependencies, controlAccess } from './access.ts'
 import { limitBodies } from './body-limit.ts'
 import { createDelivery } from './content.ts'
 import { allowOrigins, type CorsOptions, refuseForeignPages } from './cors.ts'
-import { describeApi } from './openapi.ts'
+import { serveDescription } from './openapi.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { commentRoutes } from './routes/comments.ts'
@@ -14,9 +14,11 @@ import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
 import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
 import { type OneRequestRouteDependencies, oneRequestRoutes } from './routes/one-request.ts'
 import { type PostRouteDependencies, postRoutes } from './routes/posts.ts'
+import { type ProfileRouteDependencies, profileRoutes } from './routes/profiles.ts'
 import { type RenditionRouteDependencies, renditionRoutes } from './routes/renditions.ts'
 import { type ServiceRouteDependencies, serviceRoutes } from './routes/service.ts'
 import { type UploadLinkRouteDependencies, uploadLinkRoutes } from './routes/upload-links.ts'
+import { uploadProtocols } from './routes/upload-protocols.ts'
 import { type UploadRouteDependencies, uploadRoutes } from './routes/uploads.ts'
 
 type RouteDependencies = ImageRouteDependencies &
@@ -24,6 +26,7 @@ type RouteDependencies = ImageRouteDependencies &
   RenditionRouteDependencies &
   UploadLinkRouteDependencies &
   UploadRouteDependencies &
+  ProfileRouteDependencies &
   JobRouteDependencies &
   PostRouteDependencies &
   ServiceRouteDependencies
@@ -39,9 +42,9 @@ export interface AppDependencies
   readonly version: string
 }
 
-/** Everything but the upload protocols. Test it with `app.request()`. */
+/** Everything but the upload protocols, which it describes only. Test it with `app.request()`. */
 export function createApp(dependencies: AppDependencies) {
-  const { logger, version, storage, links } = dependencies
+  const { logger, version, publicUrl, storage, links } = dependencies
   const routes = { ...dependencies, deliver: createDelivery(storage, links) }
   const app = createRouter()
 
@@ -49,20 +52,20 @@ export function createApp(dependencies: AppDependencies) {
   app.use('/v1/admin/*', refuseForeignPages(dependencies))
   app.use('/v1/*', controlAccess(dependencies))
   app.use('/v1/*', limitBodies())
-  app.route('/', serviceRoutes(routes))
-  app.route('/', uploadRoutes(routes))
-  app.route('/', oneRequestRoutes(routes))
-  app.route('/', uploadLinkRoutes(routes))
-  app.route('/', imageRoutes(routes))
-  app.route('/', renditionRoutes(routes))
-  app.route('/', postRoutes(routes))
-  app.route('/', commentRoutes(routes))
-  app.route('/', jobRoutes(routes))
-  let description: ReturnType<typeof describeApi> | undefined
-  app.get('/openapi.json', (c) => {
-    description ??= describeApi(app, version)
-    return c.json(description)
-  })
+  // In one chain, so that its type knows every route: see `client.ts`.
+  const api = app
+    .route('/', serviceRoutes(routes))
+    .route('/', uploadProtocols(routes))
+    .route('/', uploadRoutes(routes))
+    .route('/', oneRequestRoutes(routes))
+    .route('/', uploadLinkRoutes(routes))
+    .route('/', imageRoutes(routes))
+    .route('/', renditionRoutes(routes))
+    .route('/', postRoutes(routes))
+    .route('/', commentRoutes(routes))
+    .route('/', profileRoutes(routes))
+    .route('/', jobRoutes(routes))
+  serveDescription(app, { version, publicUrl })
   app.get('/files/:id', (c) =>
     c.redirect(`/v1/uploads/${encodeURIComponent(c.req.param('id'))}/content`, 307),
   )
@@ -73,7 +76,7 @@ export function createApp(dependencies: AppDependencies) {
     if (known.status >= 500) logger.error({ err: error, path: c.req.path }, 'a request failed')
     return problemResponse(known)
   })
-  return app
+  return api
 }
 
 function knownError(error: Error): AppError {

@@ -4,7 +4,7 @@ import type { JobRecord, JobTry, QueueDepth } from '../queue/contract.ts'
 import { timeView } from './views.ts'
 
 const time = z.iso.datetime()
-const count = z.int().min(0)
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
 export const jobStateSchema = z.enum(['queued', 'active', 'done', 'dead'])
 
@@ -14,7 +14,11 @@ export const jobSchema = z
     kind: z.string().openapi({ example: 'image.convert' }),
     state: jobStateSchema,
     payload: z.unknown(),
-    priority: z.int().openapi({ description: 'Higher runs first.' }),
+    priority: z
+      .int()
+      .min(-(2 ** 31))
+      .max(2 ** 31 - 1)
+      .openapi({ description: 'Higher runs first.' }),
     attempts: count.openapi({ description: 'Those that count, the one under way among them.' }),
     maxAttempts: count,
     createdAt: time,

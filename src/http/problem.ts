@@ -12,7 +12,7 @@ export const problemSchema = z
   .object({
     type: z.string().openapi({ example: 'about:blank' }),
     title: z.string().openapi({ example: 'Not Found' }),
-    status: z.int().openapi({ example: 404 }),
+    status: z.int().min(400).max(599).openapi({ example: 404 }),
     detail: z.string().openapi({ example: 'There is no such image.' }),
     code: z.string().openapi({ example: 'image-not-found' }),
   })
@@ -38,7 +38,16 @@ export function problemResponse(error: AppError): Response {
 }
 
 export function notFound(
-  what: 'image' | 'upload' | 'preset' | 'rendition' | 'post' | 'comment' | 'job' | 'page',
+  what:
+    | 'image'
+    | 'upload'
+    | 'preset'
+    | 'rendition'
+    | 'post'
+    | 'comment'
+    | 'avatar'
+    | 'job'
+    | 'page',
 ): AppError {
   return new AppError(`${what}-not-found`, 404, `There is no such ${what}.`)
 }

@@ -23,9 +23,10 @@ function refuseInvalid({ target, success, error }: Validation, c: Context): Resp
   return problemResponse(new AppError('bad-request', 400, reasons.join('; ')))
 }
 
-function subjectOf(path: string): 'upload' | 'post' | 'comment' | 'job' | 'image' {
+function subjectOf(path: string): 'upload' | 'post' | 'comment' | 'avatar' | 'job' | 'image' {
   if (/^\/v1\/upload(s|-links)\//.test(path)) return 'upload'
   if (path.startsWith('/v1/posts/')) return 'post'
   if (path.startsWith('/v1/comments/')) return 'comment'
+  if (path.startsWith('/v1/users/')) return 'avatar'
   return path.startsWith('/v1/admin/jobs/') ? 'job' : 'image'
 }

@@ -4,8 +4,11 @@ import { loadSchema } from './job-schemas.ts'
 
 export const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
 export const time = z.iso.datetime()
-const bytes = z.int().min(0)
-export const pixels = z.int().min(1)
+const bytes = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const pixels = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
 
 export const failureSchema = z
   .object({ code: z.string(), message: z.string() })
@@ -18,7 +21,11 @@ export const renditionSchema = z
     width: pixels,
     height: pixels,
     size: bytes,
-    frames: z.int().min(1).openapi({ description: '1 for a still.' }),
+    frames: z
+      .int()
+      .min(1)
+      .max(2 ** 31 - 1)
+      .openapi({ description: '1 for a still.' }),
     url: z.string().openapi({ description: 'Another one once the rendition was made anew.' }),
   })
   .openapi('Rendition')
@@ -111,6 +118,14 @@ export const notReadySchema = z
   .object({ id, state: z.enum(['receiving', 'assembling', 'processing']) })
   .openapi('NotReady')
 
+export const avatarSchema = z
+  .object({
+    userId: z.string(),
+    imageId: id,
+    url: z.string().openapi({ description: 'For everybody; the same one for every picture.' }),
+  })
+  .openapi('Avatar')
+
 export const configSchema = z
   .object({
     uploadUrl: z.string(),
@@ -128,7 +143,9 @@ export const configSchema = z
     chunkSize: bytes.openapi({
       description: 'Bytes to send in one request: what proxies in between commonly let through.',
     }),
-    retryDelays: z.array(z.int()).openapi({ description: 'Milliseconds between tries.' }),
+    retryDelays: z
+      .array(z.int().min(0).max(86_400_000))
+      .openapi({ description: 'Milliseconds between tries.' }),
     presets: z.array(
       z.object({
         name: z.string(),

@@ -64,6 +64,10 @@ export function createViews(links: Links) {
       ...{ filename: null, sha256: null, exif: null, contentUrl: null },
     }),
 
+    /** Of whoever it is: it is not looked at whether they have one. */
+    avatarUrl: (userId: string): string =>
+      links.open(`/v1/users/${encodeURIComponent(userId.toWellFormed())}/avatar`),
+
     upload: (upload: Upload, image: Image | undefined): UploadView => ({
       id: upload.id,
       state: upload.state,

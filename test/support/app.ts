@@ -9,6 +9,7 @@ import { createPostViews } from '../../src/http/post-views.ts'
 import { createViews } from '../../src/http/views.ts'
 import { createPosts } from '../../src/posts/posts.ts'
 import { isPosted } from '../../src/posts/shown.ts'
+import { createAvatars } from '../../src/profiles/avatars.ts'
 import type { Storage } from '../../src/storage/contract.ts'
 import { originalKey, renditionKey } from '../../src/storage/keys.ts'
 import { markFailed, markStored } from '../../src/uploads/ledger.ts'
@@ -49,6 +50,7 @@ export function testApp(
     views,
     posts: createPosts({ database, queue: idleQueue() }),
     postViews: createPostViews(links, views),
+    avatars: createAvatars(database),
     presets: [
       { name: 'thumb', formats: ['webp'] },
       { name: 'large', formats: ['avif', 'webp'] },

@@ -11,7 +11,7 @@ import {
   tryView,
 } from '../job-schemas.ts'
 import { notFound } from '../problem.ts'
-import { json, problem } from '../responses.ts'
+import { empty, errors, json, problem } from '../responses.ts'
 import { createRouter } from '../router.ts'
 import { idParameter, pageOf, pageQuery } from '../schemas.ts'
 
@@ -31,12 +31,14 @@ const moment = z.iso
   .transform((text) => Date.parse(text))
   .refine(Number.isFinite, 'no such moment')
   .openapi({ type: 'string', format: 'date-time' })
-const forbidden = { 403: problem('Not an operator') }
+const tags = ['Jobs']
 const missing = { 404: problem('No such job') }
 
 const list = createRoute({
   method: 'get',
   path: '/v1/admin/jobs',
+  operationId: 'listJobs',
+  tags,
   summary: 'Jobs, newest first, and how many there are to do',
   request: {
     query: pageQuery.extend({
@@ -47,27 +49,29 @@ const list = createRoute({
   },
   responses: {
     200: json(pageOf(jobSchema).extend({ depth: z.array(depthSchema) }), 'A page of jobs'),
-    400: problem('A bad parameter'),
-    ...forbidden,
+    ...errors(400),
   },
 })
 
 const read = createRoute({
   method: 'get',
   path: '/v1/admin/jobs/{id}',
+  operationId: 'getJob',
+  tags,
   summary: 'A job and every try of it',
   request: { params: idParameter },
-  responses: { 200: json(jobWithTriesSchema, 'The job'), ...forbidden, ...missing },
+  responses: { 200: json(jobWithTriesSchema, 'The job'), ...missing },
 })
 
 const retry = createRoute({
   method: 'post',
   path: '/v1/admin/jobs/{id}/retry',
+  operationId: 'retryJob',
+  tags,
   summary: 'Queue a dead job again',
   request: { params: idParameter },
   responses: {
-    204: { description: 'It is queued, or there is nothing left for it to do' },
-    ...forbidden,
+    204: empty('It is queued, or there is nothing left for it to do'),
     ...missing,
     409: problem('It is not dead, or another one does its work'),
   },
@@ -76,27 +80,30 @@ const retry = createRoute({
 const retryAll = createRoute({
   method: 'post',
   path: '/v1/admin/jobs/retry',
+  operationId: 'retryJobs',
+  tags,
   summary: 'Queue all dead jobs of a kind again',
   request: {
     body: { required: true, content: { 'application/json': { schema: z.object({ kind }) } } },
   },
   responses: {
-    200: json(z.object({ retried: z.int().min(0) }), 'How many are queued again'),
-    400: problem('A bad body'),
-    ...forbidden,
-    413: problem('A body that is far too long'),
-    415: problem('A body that is no JSON by its type'),
+    200: json(
+      z.object({ retried: z.int().min(0).max(Number.MAX_SAFE_INTEGER) }),
+      'How many are queued again',
+    ),
+    ...errors(400),
   },
 })
 
 const discard = createRoute({
   method: 'delete',
   path: '/v1/admin/jobs/{id}',
+  operationId: 'deleteJob',
+  tags,
   summary: 'Forget a job; what it was to do is not done',
   request: { params: idParameter },
   responses: {
-    204: { description: 'Forgotten' },
-    ...forbidden,
+    204: empty('Forgotten'),
     ...missing,
     409: problem('It is running'),
   },
@@ -104,35 +111,28 @@ const discard = createRoute({
 
 /** What operators do with jobs. That the caller is one was found out before. */
 export function jobRoutes({ jobs }: JobRouteDependencies) {
-  const app = createRouter()
-
-  app.openapi(list, async (c) => {
-    const { limit, cursor, ...filter } = c.req.valid('query')
-    const page = { limit: limit + 1, before: readCursor(cursor) }
-    const [found, depths] = await Promise.all([jobs.list(filter, page), jobs.depth()])
-    const depth = depths.map((each) => depthView(each))
-    return c.json({ ...toPage(found, limit, jobView), depth }, 200)
-  })
-
-  app.openapi(read, async (c) => {
-    const job = await jobs.find(c.req.valid('param').id)
-    if (!job) throw notFound('job')
-    return c.json({ ...jobView(job), tries: job.tries.map(tryView) }, 200)
-  })
-
-  app.openapi(retry, async (c) => {
-    await jobs.retry(c.req.valid('param').id)
-    return c.body(null, 204)
-  })
-
-  app.openapi(retryAll, async (c) => {
-    return c.json({ retried: await jobs.retryAll(c.req.valid('json').kind) }, 200)
-  })
-
-  app.openapi(discard, async (c) => {
-    await jobs.discard(c.req.valid('param').id)
-    return c.body(null, 204)
-  })
-
-  return app
+  return createRouter()
+    .openapi(list, async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid('query')
+      const page = { limit: limit + 1, before: readCursor(cursor) }
+      const [found, depths] = await Promise.all([jobs.list(filter, page), jobs.depth()])
+      const depth = depths.map((each) => depthView(each))
+      return c.json({ ...toPage(found, limit, jobView), depth }, 200)
+    })
+    .openapi(read, async (c) => {
+      const job = await jobs.find(c.req.valid('param').id)
+      if (!job) throw notFound('job')
+      return c.json({ ...jobView(job), tries: job.tries.map(tryView) }, 200)
+    })
+    .openapi(retry, async (c) => {
+      await jobs.retry(c.req.valid('param').id)
+      return c.body(null, 204)
+    })
+    .openapi(retryAll, async (c) => {
+      return c.json({ retried: await jobs.retryAll(c.req.valid('json').kind) }, 200)
+    })
+    .openapi(discard, async (c) => {
+      await jobs.discard(c.req.valid('param').id)
+      return c.body(null, 204)
+    })
 }

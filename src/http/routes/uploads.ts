@@ -11,7 +11,7 @@ import type { Deliver } from '../content.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { readCursor, toPage } from '../cursor.ts'
 import { requireReadable } from '../readable-upload.ts'
-import { bytes, json, problem } from '../responses.ts'
+import { delivered, deliveryFields, errors, json, problem } from '../responses.ts'
 import { createRouter } from '../router.ts'
 import { idParameter, pageOf, pageQuery, uploadSchema } from '../schemas.ts'
 import type { Views } from '../views.ts'
@@ -22,20 +22,26 @@ export interface UploadRouteDependencies {
   readonly views: Views
 }
 
+const tags = ['Uploads']
+
 const list = createRoute({
   method: 'get',
   path: '/v1/uploads',
+  operationId: 'listUploads',
+  tags,
   summary: 'My uploads, newest first, unfinished ones too',
   request: { query: pageQuery },
   responses: {
     200: json(pageOf(uploadSchema), 'A page of uploads'),
-    400: problem('A bad parameter'),
+    ...errors(400),
   },
 })
 
 const read = createRoute({
   method: 'get',
   path: '/v1/uploads/{id}',
+  operationId: 'getUpload',
+  tags,
   summary: 'An upload and where it stands',
   request: { params: idParameter },
   responses: { 200: json(uploadSchema, 'The upload'), 404: problem('No such upload') },
@@ -44,75 +50,68 @@ const read = createRoute({
 const content = createRoute({
   method: 'get',
   path: '/v1/uploads/{id}/content',
+  operationId: 'getUploadContent',
+  tags,
   summary: 'The bytes, as they were uploaded',
   description: 'Answers HEAD, `Range` and conditional requests.',
+  parameters: deliveryFields,
   request: { params: idParameter },
   responses: {
-    200: bytes('The bytes'),
-    206: bytes('A range of them'),
-    304: bytes('Not modified'),
-    307: bytes('The bytes are at `Location`, for some minutes'),
+    ...delivered('*/*', 'The bytes'),
     404: problem('No such upload'),
     409: problem('The upload is not finished, or a part of another one'),
     410: problem('The upload expired, or storage lost its bytes'),
-    412: problem('`If-Match` names other bytes'),
-    416: problem('No such range'),
   },
 })
 
 export function uploadRoutes({ queries, deliver, views }: UploadRouteDependencies) {
-  const app = createRouter()
-
   async function owned(c: Context<HttpEnvironment>, id: string): Promise<Upload> {
     return requireReach(c, await findUpload(queries, id), 'upload')
   }
 
-  app.openapi(list, async (c) => {
-    const { limit, cursor } = c.req.valid('query')
-    const owner = userOf(c).id
-    const found = await listUploads(queries, {
-      owner,
-      limit: limit + 1,
-      before: readCursor(cursor),
-    })
-    const images = await findImages(
-      queries,
-      found.map(({ id }) => id),
-    )
-    return c.json(
-      toPage(found, limit, (upload) => views.upload(upload, images.get(upload.id))),
-      200,
-    )
-  })
-
-  app.openapi(read, async (c) => {
-    const upload = await owned(c, c.req.valid('param').id)
-    return c.json(views.upload(upload, await findImage(queries, upload.id)), 200)
-  })
-
-  app.openapi(content, async (c) => {
-    const upload = await owned(c, c.req.valid('param').id)
-    requireReadable(upload)
-    if (upload.state !== 'stored') {
-      throw new AppError(
-        'upload-not-stored',
-        409,
-        'The upload is not finished; its bytes come after the last one.',
+  return createRouter()
+    .openapi(list, async (c) => {
+      const { limit, cursor } = c.req.valid('query')
+      const owner = userOf(c).id
+      const found = await listUploads(queries, {
+        owner,
+        limit: limit + 1,
+        before: readCursor(cursor),
+      })
+      const images = await findImages(
+        queries,
+        found.map(({ id }) => id),
       )
-    }
-    const image = await findImage(queries, upload.id)
-    // What a client says that its bytes are is not believed where they have not been looked at.
-    const isExamined = image === undefined || image.sha256 !== undefined
-    return deliver(c, {
-      key: originalKey(upload.id),
-      size: upload.offset,
-      etag: upload.id,
-      contentType: isExamined ? image?.contentType : undefined,
-      declaredType: upload.contentType,
-      filename: upload.filename,
-      settled: isExamined,
+      return c.json(
+        toPage(found, limit, (upload) => views.upload(upload, images.get(upload.id))),
+        200,
+      )
     })
-  })
-
-  return app
+    .openapi(read, async (c) => {
+      const upload = await owned(c, c.req.valid('param').id)
+      return c.json(views.upload(upload, await findImage(queries, upload.id)), 200)
+    })
+    .openapi(content, async (c) => {
+      const upload = await owned(c, c.req.valid('param').id)
+      requireReadable(upload)
+      if (upload.state !== 'stored') {
+        throw new AppError(
+          'upload-not-stored',
+          409,
+          'The upload is not finished; its bytes come after the last one.',
+        )
+      }
+      const image = await findImage(queries, upload.id)
+      // What a client says that its bytes are is not believed where they have not been looked at.
+      const isExamined = image === undefined || image.sha256 !== undefined
+      return deliver(c, {
+        key: originalKey(upload.id),
+        size: upload.offset,
+        etag: upload.id,
+        contentType: isExamined ? image?.contentType : undefined,
+        declaredType: upload.contentType,
+        filename: upload.filename,
+        settled: isExamined,
+      })
+    })
 }
