@@ -10,6 +10,7 @@ import { serveDescription } from './openapi.ts'
 import { notFound, problemResponse } from './problem.ts'
 import { createRouter } from './router.ts'
 import { commentRoutes } from './routes/comments.ts'
+import { docsRoutes } from './routes/docs.ts'
 import { type ImageRouteDependencies, imageRoutes } from './routes/images.ts'
 import { type JobRouteDependencies, jobRoutes } from './routes/jobs.ts'
 import { type OneRequestRouteDependencies, oneRequestRoutes } from './routes/one-request.ts'
@@ -65,6 +66,7 @@ export function createApp(dependencies: AppDependencies) {
     .route('/', commentRoutes(routes))
     .route('/', profileRoutes(routes))
     .route('/', jobRoutes(routes))
+  app.route('/', docsRoutes({ publicUrl }))
   serveDescription(app, { version, publicUrl })
   app.get('/files/:id', (c) =>
     c.redirect(`/v1/uploads/${encodeURIComponent(c.req.param('id'))}/content`, 307),
