@@ -139,7 +139,11 @@ function checkAcceptance(sources: Sources): string[] {
   const broken: string[] = []
   const reached = [...sources.keys()].filter((file) => file.startsWith('test/acceptance/'))
   for (const file of reached) {
-    for (const specifier of importsOf(withoutComments(sources.get(file) ?? ''))) {
+    const code = withoutComments(sources.get(file) ?? '')
+    for (const specifier of importsOf(code)) {
+      if (isOwnPackage(specifier) && !isTypeOnly(code, specifier)) {
+        broken.push(`${file}: may not import ${specifier} (types of landfall/client may be)`)
+      }
       if (!specifier.startsWith('.')) continue
       const target = resolveFrom(file, specifier)
       if (target.startsWith('src/')) {
@@ -150,6 +154,18 @@ function checkAcceptance(sources: Sources): string[] {
     }
   }
   return broken
+}
+
+/** What others who install this package can name of it. */
+function isOwnPackage(specifier: string): boolean {
+  return specifier === 'landfall' || specifier.startsWith('landfall/')
+}
+
+/** Whether all that is had of the client is its types, of which nothing is left when the test runs. */
+function isTypeOnly(code: string, specifier: string): boolean {
+  const named = code.split(`'${specifier}'`).length - 1
+  const asTypes = code.match(/^import type \{[\w\s,]*\} from 'landfall\/client'$/gm) ?? []
+  return specifier === 'landfall/client' && asTypes.length === named
 }
 
 /** `src/queue/local/claim.ts` is in `queue`, `src/main.ts` is `main`. */

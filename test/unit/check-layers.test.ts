@@ -120,6 +120,22 @@ describe('check-layers', () => {
     expect(check({ 'src/config.ts': text })).toEqual([])
   })
 
+  it('lets acceptance tests know the API as a type, and nothing else of the program', () => {
+    const broken = (text: string) => check({ 'test/acceptance/a.test.ts': `${text}\n` })
+    expect(broken("import type { Api } from 'landfall/client'")).toEqual([])
+    for (const text of [
+      "import { Api } from 'landfall/client'",
+      "import { type Api } from 'landfall/client'",
+      "export * from 'landfall/client'",
+      "await import('landfall/client')",
+      "import type { Api } from 'landfall/client'\nawait import('landfall/client')",
+      "import type { createApp } from 'landfall/src/http/app.ts'",
+      "import type { Api } from 'landfall'",
+    ]) {
+      expect(broken(text).length, text).toBeGreaterThan(0)
+    }
+  })
+
   it('keeps acceptance tests, and what they use, from importing the program', () => {
     const files = {
       'test/acceptance/a.test.ts': "import { b } from '../support/b.ts'",

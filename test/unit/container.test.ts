@@ -33,3 +33,15 @@ it('the container has all that the commands for operators are made of', () => {
     }
   }
 })
+
+it('the container has every package that the program is made of', () => {
+  const { dependencies } = z
+    .object({ dependencies: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(read('package.json')))
+  const specifiers = globSync('src/**/*.ts', { cwd: root }).flatMap((file) => importsOf(read(file)))
+  const packages = specifiers
+    .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+    .map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name)
+  expect(packages).toContain('swagger-ui-dist')
+  expect(packages.filter((name) => !(name in dependencies))).toEqual([])
+})
