@@ -34,7 +34,7 @@ export const httpSettings = {
   corsOrigins: {
     name: 'CORS_ORIGINS',
     expected: 'origins such as https://app.example.com, separated by commas',
-    description: 'Web origins that may call this server; unset: every one.',
+    description: 'Web origins that may call this server; unset: every one, but for what admins do.',
     parse: parseOrigins,
   } satisfies Setting<string[]>,
   delivery: {
