@@ -115,11 +115,12 @@ describe.each(places)('a server that takes only images, with $name', ({ target, 
     })
 
     it('takes an image that comes in several requests', async () => {
-      const bytes = png(1_000)
-      const id = begunId(await begin(url, { length: bytes.length }))
-      expect((await patchUpload(url, id, 0, bytes.subarray(0, 3))).status).toBe(204)
-      expect((await patchUpload(url, id, 3, bytes.subarray(3))).status).toBe(204)
-      await expectTaken(id)
+      for (const bytes of [png(1_000), svg]) {
+        const id = begunId(await begin(url, { length: bytes.length }))
+        expect((await patchUpload(url, id, 0, bytes.subarray(0, 3))).status).toBe(204)
+        expect((await patchUpload(url, id, 3, bytes.subarray(3))).status).toBe(204)
+        await expectTaken(id)
+      }
     })
   })
 
