@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { getRequestListener } from '@hono/node-server'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
-import { stopping as isStopping } from '../uploads/errors.ts'
+import { stopping as aboutToStop } from '../uploads/errors.ts'
 import { sendAnswer } from './answer.ts'
 import { problemResponse } from './problem.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
@@ -60,7 +60,7 @@ export function createHttpServer({ logger, uploads, app }: HttpServerDependencie
     await sendAnswer(request, response, answer)
   }
   const handleStreamed = async (request: IncomingMessage, response: ServerResponse) => {
-    if (stopping) await sendAnswer(request, response, problemResponse(isStopping()))
+    if (stopping) await sendAnswer(request, response, problemResponse(aboutToStop()))
     else await answerStreamed(app, request, response)
   }
   const handle = (request: IncomingMessage, response: ServerResponse) => {
