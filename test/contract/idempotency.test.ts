@@ -1,19 +1,21 @@
 import { Readable } from 'node:stream'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { newId } from '../../src/ids.ts'
 import { findImage } from '../../src/images/records.ts'
 import {
   forgetKeys,
   forgetQuery,
   judgeKey,
   rememberedMs,
+  takeKey,
 } from '../../src/uploads/one-request/idempotency.ts'
 import { createTakeFile, type FileRequest } from '../../src/uploads/one-request/take-file.ts'
 import { createUploadRequests } from '../../src/uploads/service.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
-import { leasesOf } from '../support/leases.ts'
+import { leaseOf, leasesOf } from '../support/leases.ts'
 import { type StorageUnderTest, startDisk } from '../support/storage.ts'
-import { uploadCore } from '../support/uploads.ts'
+import { begunUpload, record, uploadCore } from '../support/uploads.ts'
 
 const bytes = Buffer.from('a file')
 const limits = { maxSize: 1_000, expiresIn: 86_400_000 }
@@ -55,6 +57,12 @@ describe.each(databaseTargets)('an idempotency key on $name', (target) => {
   const ids = async (owner = 'somebody') => {
     const query = test.database.queries.selectFrom('uploads').select(['id', 'state'])
     return query.where('owner', '=', owner).execute()
+  }
+  const form = (boundary: string) => {
+    const text = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n!\r\n--${boundary}--\r\n`
+    const stream = Readable.from([Buffer.from(text)])
+    const contentType = `multipart/form-data; boundary=${boundary}`
+    return { stream, contentType, announced: text.length }
   }
   /** A body that has begun, and goes on when it is told to. */
   function slowBody() {
@@ -111,14 +119,39 @@ describe.each(databaseTargets)('an idempotency key on $name', (target) => {
     expect(await ids()).toHaveLength(1)
   })
 
+  it('leads a form that was slower than its repeat to what that one uploaded', async () => {
+    const { take } = process()
+    const { contentType, announced, stream } = form('one')
+    const seen = Promise.withResolvers<void>()
+    const rest = Promise.withResolvers<void>()
+    async function* slow() {
+      seen.resolve()
+      await rest.promise
+      yield* form('one').stream
+    }
+    const first = take({ contentType, announced, stream: Readable.from(slow()) })
+    await seen.promise
+    const id = await take({ contentType, announced, stream })
+    rest.resolve()
+    expect(await first).toBe(id)
+    expect(await ids()).toHaveLength(1)
+  })
+
+  it('is taken from an upload nobody goes on with, whose writer records nothing then', async () => {
+    const { database } = test
+    const owner = 'somebody'
+    const id = await begunUpload(database, { owner })
+    const lease = await leaseOf(database, id, { lastsMs: -1 })
+    const keyed = { owner, key: 'the key', request: 'r' }
+    const row = { ...keyed, upload_id: id, created_at: Date.now() }
+    await database.queries.insertInto('idempotency_keys').values(row).execute()
+    const taken = database.transaction((trx) => takeKey(trx, newId(), keyed, () => false))
+    expect(await taken).toEqual({ kind: 'new', abandoned: id })
+    await expect(record(database, lease, 10)).rejects.toMatchObject({ code: 'lease-lost' })
+  })
+
   it('is the same in a form with another boundary', async () => {
     const { take } = process()
-    const form = (boundary: string) => {
-      const text = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n!\r\n--${boundary}--\r\n`
-      const stream = Readable.from([Buffer.from(text)])
-      const contentType = `multipart/form-data; boundary=${boundary}`
-      return { stream, contentType, announced: text.length }
-    }
     const id = await take(form('one'))
     expect(await take(form('another'))).toBe(id)
   })
