@@ -44,14 +44,6 @@ describe.each(databaseTargets)('comments on $name', (target) => {
     }
   })
 
-  it('are in the order in which they were said, however fast', async () => {
-    const posts = postsOf()
-    const postId = await newPost()
-    const ids: string[] = []
-    for (let n = 0; n < 40; n += 1) ids.push((await posts.comments.add(comment(postId))).id)
-    expect(ids).toEqual(ids.toSorted())
-  })
-
   it('on a post that is gone fail alone', async () => {
     const posts = postsOf()
     const postId = await newPost()

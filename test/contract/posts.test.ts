@@ -69,16 +69,6 @@ describe.each(databaseTargets)('posts on $name', (target) => {
     ])
   })
 
-  it('are in order of their making, however fast', async () => {
-    const imageId = await someImage(test.database)
-    const ids: string[] = []
-    const posts = postsOf()
-    for (let n = 0; n < 30; n += 1) {
-      ids.push((await posts.create({ owner: 'local', imageId, caption: '' })).id)
-    }
-    expect(ids).toEqual(ids.toSorted())
-  })
-
   it('are made with an image that is being removed, or find none, and never are left over', async () => {
     for (let round = 0; round < 15; round += 1) {
       const imageId = await someImage(test.database)
