@@ -333,6 +333,8 @@ describe.each(setups)('an upload by link on $name', ({ target, backend }) => {
         await expect(wrong).rejects.toMatchObject({ code: 'size-mismatch', status: 400 })
       }
       await parts.links.takeContent(id, bodyOf(content), never)
+      const twice = parts.links.takeContent(id, bodyOf(other), never)
+      await expect(twice).rejects.toMatchObject({ code: 'upload-arrived', status: 409 })
       await parts.links.complete(id)
       expect((await original(id)).equals(content)).toBe(true)
     },
