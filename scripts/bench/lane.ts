@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly rounds: number
   /** The least a call to S3 takes. */
   readonly s3LatencyMs: number
+  /** Whether the server of the API lanes asks for a token. */
+  readonly auth: boolean
 }
 
 export interface Lane {

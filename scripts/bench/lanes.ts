@@ -1,3 +1,4 @@
+import { apiComments, apiImages, apiPosts } from './api/lanes.ts'
 import { landfallOnDisk, landfallOnS3, relayOnS3, stockOnDisk, stockOnS3 } from './contestants.ts'
 import { imagesBatch } from './images/batch.ts'
 import { imagesLarge } from './images/large.ts'
@@ -46,4 +47,7 @@ export const lanes: readonly Lane[] = [
   imagesLarge,
   imagesBatch,
   queueEmpty,
+  apiImages,
+  apiPosts,
+  apiComments,
 ]

@@ -6,12 +6,12 @@ import type { Lane } from './lane.ts'
 import { lanes } from './lanes.ts'
 
 const usage =
-  'usage: npm run bench [-- lane… --size 512MiB --count 200 --rounds 3 --s3-latency 0 (milliseconds a call)]'
+  'usage: npm run bench [-- lane… --size 512MiB --count 200 --rounds 3 --s3-latency 0 (milliseconds a call) --auth]'
 
 // Leaving through `exit` takes the servers and their files along.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-const { chosen, size, count, rounds, s3LatencyMs } = readArguments()
+const { chosen, size, count, rounds, s3LatencyMs, auth } = readArguments()
 
 const [cpu] = cpus()
 console.log(
@@ -27,7 +27,7 @@ for (const lane of chosen) {
     s3LatencyMs > 0 && `${s3LatencyMs} ms a call to S3`,
   ]
   console.log(`\n${lane.name}: ${lane.description}, ${conditions.filter(Boolean).join(', ')}`)
-  await lane.run({ size: laneSize ?? 0, count: laneCount ?? 0, rounds, s3LatencyMs })
+  await lane.run({ size: laneSize ?? 0, count: laneCount ?? 0, rounds, s3LatencyMs, auth })
 }
 
 function readArguments() {
@@ -39,6 +39,7 @@ function readArguments() {
         count: { type: 'string' },
         rounds: { type: 'string', default: '3' },
         's3-latency': { type: 'string', default: '0' },
+        auth: { type: 'boolean', default: false },
       },
     })
     return {
@@ -47,6 +48,7 @@ function readArguments() {
       count: values.count === undefined ? undefined : parseCount(values.count),
       rounds: parseRounds(values.rounds),
       s3LatencyMs: parseLatency(values['s3-latency']),
+      auth: values.auth,
     }
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
