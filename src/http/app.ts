@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts'
 import type { Logger } from '../operations/logger.ts'
 import type { ObjectStorage, SignedLinks } from '../storage/contract.ts'
 import { type AccessDependencies, controlAccess } from './access.ts'
+import { afterAnswer, asAnswerOf } from './after-answer.ts'
 import { limitBodies } from './body-limit.ts'
 import { createDelivery } from './content.ts'
 import { allowOrigins, type CorsOptions, refuseForeignPages } from './cors.ts'
@@ -49,7 +50,7 @@ export function createApp(dependencies: AppDependencies) {
   const routes = { ...dependencies, deliver: createDelivery(storage, links) }
   const app = createRouter()
 
-  app.use(allowOrigins(dependencies))
+  app.use(afterAnswer(allowOrigins(dependencies)))
   app.use('/v1/admin/*', refuseForeignPages(dependencies))
   app.use('/v1/*', controlAccess(dependencies))
   app.use('/v1/*', limitBodies())
@@ -76,7 +77,7 @@ export function createApp(dependencies: AppDependencies) {
   app.onError((error, c) => {
     const known = knownError(error)
     if (known.status >= 500) logger.error({ err: error, path: c.req.path }, 'a request failed')
-    return problemResponse(known)
+    return asAnswerOf(c, problemResponse(known))
   })
   return api
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { ByteRange, ObjectStorage, SignedLinks } from '../storage/contract.ts'
+import { asAnswerOf } from './after-answer.ts'
 import { type Content, headersOf, isLasting } from './content-headers.ts'
 import { type Precondition, preconditionOf, requestedRange } from './content-request.ts'
 import { problemResponse } from './problem.ts'
@@ -20,7 +21,10 @@ const redirectSeconds = 240
  * @param links Given: the bytes come from there, and this server answers with where they are.
  */
 export function createDelivery(storage: ObjectStorage, links?: SignedLinks): Deliver {
-  return async (c, content) => {
+  // What the handler says by `c.header`, as that its choice depends on Accept, is said as well.
+  return async (c, content) => asAnswerOf(c, await answer(c, content))
+
+  async function answer(c: Context, content: Content): Promise<Response> {
     const headers = headersOf(content)
     const request = { method: c.req.method, header: (name: string) => c.req.header(name) }
     const unmet = preconditionOf(request, headers.get('ETag') ?? '')
