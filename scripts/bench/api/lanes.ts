@@ -2,7 +2,7 @@
 import { type Column, compare } from '../compare.ts'
 import type { BenchOptions, Lane } from '../lane.ts'
 import { busyColumns } from '../meter.ts'
-import { type Measured, measureApi, type Stream } from './measure.ts'
+import { type Answers, type Measured, measureApi, type Stream } from './measure.ts'
 
 const usualCount = 1_000_000
 const smallCount = 1_000
@@ -15,6 +15,11 @@ interface Contents {
   readonly shortName: string
   /** Of images, and of posts. */
   readonly count: number
+}
+
+interface WithAlone extends Measured {
+  /** Reads while nobody writes. */
+  readonly alone: Answers | undefined
 }
 
 const rows = (count: number) => count.toLocaleString('en')
@@ -52,15 +57,14 @@ export const apiComments: Lane = {
       contestants: contentsOf(options),
       rounds: options.rounds,
       columns: [
-        ...columnsOf(0, 'comments'),
-        ...columnsOf(1, 'reads'),
-        ...columnsOf(2, 'reads alone'),
+        ...columnsOf<WithAlone>('comments', ({ streams }) => streams[0]),
+        ...columnsOf<WithAlone>('reads', ({ streams }) => streams[1]),
+        ...columnsOf<WithAlone>('reads alone', ({ alone }) => alone),
         ...costColumns,
       ],
       measure: async ({ count }) => {
-        const alone = await measureApi({ ...options, count, streams: [reading] })
-        const both = await measureApi({ ...options, count, streams: [writing, reading] })
-        return { ...both, streams: [...both.streams, ...alone.streams] }
+        const [alone] = (await measureApi({ ...options, count, streams: [reading] })).streams
+        return { ...(await measureApi({ ...options, count, streams: [writing, reading] })), alone }
       },
     })
   },
@@ -70,7 +74,7 @@ async function read(options: BenchOptions, what: Stream['what']): Promise<void> 
   await compare({
     contestants: contentsOf(options),
     rounds: options.rounds,
-    columns: [...columnsOf(0, 'requests'), ...costColumns],
+    columns: [...columnsOf<Measured>('requests', ({ streams }) => streams[0]), ...costColumns],
     measure: ({ count }) => measureApi({ ...options, count, streams: [{ what, connections }] }),
   })
 }
@@ -90,8 +94,7 @@ function contentsOf({ count }: BenchOptions): Contents[] {
   ]
 }
 
-function columnsOf(stream: number, title: string): Column<Measured>[] {
-  const of = (measured: Measured) => measured.streams[stream]
+function columnsOf<M>(title: string, of: (measured: M) => Answers | undefined): Column<M>[] {
   return [
     { title: `${title}/s`, value: (measured) => of(measured)?.perSecond ?? Number.NaN },
     { title: 'p50 ms', value: (measured) => of(measured)?.p50 ?? Number.NaN },
@@ -101,6 +104,12 @@ function columnsOf(stream: number, title: string): Column<Measured>[] {
 
 const costColumns: readonly Column<Measured>[] = [
   { title: 'CPU s', value: ({ cpuSeconds }) => cpuSeconds },
+  { title: 'ms each', value: cpuMsOfEach },
   { title: 'peak RSS MiB', value: ({ peakMebibytes }) => peakMebibytes },
   ...busyColumns,
 ]
+
+/** What it takes of the server, however much of the machine others take meanwhile. */
+function cpuMsOfEach({ cpuSeconds, streams }: Measured): number {
+  return (cpuSeconds * 1e3) / streams.reduce((sum, { requests }) => sum + requests, 0)
+}
