@@ -42,7 +42,7 @@ describe.each(databaseTargets)('an idempotency key on $name', (target) => {
     const take = createTakeFile({ ...core, database, begin })
     return {
       ...core,
-      take: (given: Partial<FileRequest> = {}) => take({ ...request(), ...given }),
+      take: async (given: Partial<FileRequest> = {}) => (await take({ ...request(), ...given })).id,
     }
   }
   const request = (): FileRequest => ({
