@@ -29,6 +29,8 @@ export interface ImageView {
   readonly sha256: string | null
   readonly thumbhash: string | null
   readonly color: string | null
+  /** Null, as the file's name is, for those whose image it is not. */
+  readonly contentUrl: string | null
   readonly renditions: readonly RenditionView[]
 }
 
