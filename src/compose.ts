@@ -1,18 +1,18 @@
 /** Where the parts are joined: from a configuration to an application that starts and stops. */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { remoteKeys } from './auth/jwks.ts'
-import { type Authenticator, openAuthenticator } from './auth/principal.ts'
+import { createAuthenticator } from './auth/create-authenticator.ts'
+import type { Authenticator } from './auth/principal.ts'
 import { loadSecret } from './auth/secrets.ts'
 import { describeUsers } from './auth/settings.ts'
 import { SignedUrls } from './auth/signed-urls.ts'
-import { createTokenAuthenticator } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { createConverter } from './conversion/pool.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { lockDirectory } from './database/directory-lock.ts'
 import { migrate } from './database/migrate.ts'
 import { createApp } from './http/app.ts'
+import { clientConfig } from './http/client-config.ts'
 import { totalLoad } from './http/job-schemas.ts'
 import { createLinks } from './http/links.ts'
 import { createPostViews } from './http/post-views.ts'
@@ -85,7 +85,7 @@ export async function compose(config: Config): Promise<Application> {
     },
     report: (report) => logReport(logger, report),
   })
-  const authenticator = createAuthenticator(config, logger)
+  const authenticator = createAuthenticator(config.auth, logger)
   const base: Base = { config, logger, database, storage, queue, authenticator }
   const uploads = composeUploads(base, instance)
   const signedUrls = new SignedUrls()
@@ -94,6 +94,10 @@ export async function compose(config: Config): Promise<Application> {
   const { converter, directories } = composeJobs(base, instance)
 
   let unlock = () => {}
+  const acceptNoMore = () => {
+    stopping.abort()
+    http.stopAccepting()
+  }
   return {
     async start() {
       if (keepsData(config)) unlock = lockDirectory(config.dataDirectory)
@@ -116,14 +120,7 @@ export async function compose(config: Config): Promise<Application> {
       logger.info('stopping: what is under way is brought to a safe place')
       const clean = await shutDown(
         [
-          {
-            name: 'accept no more',
-            limitMs: 1_000,
-            run: async () => {
-              stopping.abort()
-              http.stopAccepting()
-            },
-          },
+          { name: 'accept no more', limitMs: 1_000, run: async () => acceptNoMore() },
           {
             name: 'let uploads record what they have',
             limitMs: 15_000,
@@ -254,42 +251,17 @@ function composeHttp(
       async () => totalLoad(await jobs.depth()),
       (part, error) => logger.warn({ err: error, part }, `the ${part} is not usable`),
     ),
-    config: clientConfig(config),
+    config: clientConfig({
+      publicUrl: config.http.publicUrl,
+      maxSize: config.uploads.maxSize,
+      limits: config.limits,
+      presets: config.conversion.presets,
+    }),
     corsOrigins,
     publicUrl: config.http.publicUrl,
     version,
   })
   return createHttpServer({ logger, uploads: uploads.service, app })
-}
-
-function createAuthenticator({ auth }: Config, logger: Logger): Authenticator {
-  if (auth.mode !== 'jwt') return openAuthenticator()
-  const { keys, ...rules } = auth
-  if ('secret' in keys) return createTokenAuthenticator({ ...rules, keys })
-  const publicKeys = remoteKeys(keys.jwksUrl, {
-    onFailure: (error) => logger.warn({ err: error }, 'the keys of AUTH_JWKS_URL cannot be had'),
-  })
-  return createTokenAuthenticator({ ...rules, keys: { publicKeys } })
-}
-
-/** What clients do well to use: chunks that common proxies let through, and tries for a minute. */
-function clientConfig({ http, uploads: { maxSize }, limits, conversion }: Config) {
-  return {
-    uploadUrl: `${http.publicUrl ?? ''}${uploadPath}`,
-    maxUploadSize: maxSize,
-    accept: limits.accept ?? null,
-    userMaxBytes: limits.userMaxBytes ?? null,
-    userMaxUnfinished: limits.userMaxUnfinished ?? null,
-    userUploadsPerMinute: limits.userUploadsPerMinute ?? null,
-    chunkSize: 64 * 2 ** 20,
-    retryDelays: [0, 1_000, 3_000, 5_000, 10_000, 20_000, 20_000],
-    presets: conversion.presets.map(({ name, width, height, formats }) => ({
-      name,
-      width,
-      height,
-      formats: [...formats],
-    })),
-  }
 }
 
 /** Whether objects or records are in files of this machine, which only one process may write. */
