@@ -31,6 +31,7 @@ const tags = [
     'Uploads',
     'Files on their way, by tus 1.0 or the resumable uploads of the IETF, and their bytes.',
   ],
+  ['Upload links', 'Files in one `PUT`, to the bucket itself where there is one.'],
   ['Images', 'What became of uploads: records, and smaller versions.'],
   ['Posts', 'An image with a caption, and what is said of it.'],
   ['Profiles', 'The pictures of users.'],
@@ -104,10 +105,10 @@ function complete(operation: Operation, rule: Rule): void {
     }
     add('503', 'The database, the storage or the keys of tokens cannot be reached now', patience)
   }
-  if (takesJson(operation)) {
+  if (takes(operation, 'application/json')) {
     add('400', 'The body is not what it has to be')
     add('413', 'The body is far too long')
-    add('415', 'The body is no JSON by its type')
+    if (!takes(operation, '*/*')) add('415', 'The body is no JSON by its type')
   }
   add('default', 'Any other error')
 }
@@ -133,10 +134,6 @@ function error(text: string, headers: Fields | undefined) {
   return { description: text, ...(headers && { headers }), content: { [problemType]: { schema } } }
 }
 
-function takesJson({ requestBody }: Operation): boolean {
-  return (
-    requestBody !== undefined &&
-    'content' in requestBody &&
-    'application/json' in requestBody.content
-  )
+function takes({ requestBody }: Operation, type: string): boolean {
+  return requestBody !== undefined && 'content' in requestBody && type in requestBody.content
 }

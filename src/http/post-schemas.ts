@@ -60,7 +60,7 @@ export const postSchema = z
     author: authorSchema,
     caption: z.string(),
     image: postImageSchema,
-    commentCount: z.int().min(0),
+    commentCount: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
     comments: z.array(commentSchema).openapi({ description: 'The latest, latest first.' }),
     createdAt: time,
   })

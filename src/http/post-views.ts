@@ -9,6 +9,8 @@ export type CommentView = z.infer<typeof commentSchema>
 
 /** What the posts or comments of one answer look like. */
 export interface PostViews {
+  /** Where a post is. */
+  postUrl(id: string): string
   post(post: Post): PostView
   comment(comment: Comment): CommentView
 }
@@ -69,6 +71,7 @@ function viewsOf(links: Links, { renditions }: Pick<Views, 'renditions'>): PostV
   })
 
   return {
+    postUrl: (id) => links.to(`/v1/posts/${id}`),
     comment,
     post: ({ id, owner, caption, image, commentCount, comments, createdAt }) => ({
       ...{ id, author: authorView(owner), caption, image: imageView(image), commentCount },

@@ -20,6 +20,13 @@ export function problem(description: string) {
   return { description, content: { [problemType]: { schema: problemSchema } } } as const
 }
 
+const retryAfter = { 'Retry-After': secondsField('Seconds after which to try again.') } as const
+
+/** An error that passes. */
+export function passing(description: string) {
+  return { ...problem(description), headers: retryAfter } as const
+}
+
 /** An answer without content. */
 export function empty(description: string) {
   return { description } as const

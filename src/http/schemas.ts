@@ -5,6 +5,10 @@ import { loadSchema } from './job-schemas.ts'
 export const id = z.uuid().openapi({ example: '019a9f1e-6d2c-7000-8000-3f6c1b2a4d5e' })
 export const time = z.iso.datetime()
 const bytes = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const count = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
 export const pixels = z
   .int()
   .min(1)
@@ -99,7 +103,11 @@ export const linkWishSchema = z
       .regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/)
       .optional()
       .openapi({ example: 'image/jpeg' }),
-    size: z.int().min(1).openapi({ description: 'Bytes, exactly.', example: 3_141_592 }),
+    size: z
+      .int()
+      .min(1)
+      .max(Number.MAX_SAFE_INTEGER)
+      .openapi({ description: 'Bytes, exactly.', example: 3_141_592 }),
   })
   .openapi('UploadLinkWish')
 
@@ -138,8 +146,8 @@ export const configSchema = z
         example: ['image/*'],
       }),
     userMaxBytes: bytes.nullable().openapi({ description: 'Null: no limit, as with the others.' }),
-    userMaxUnfinished: z.int().nullable(),
-    userUploadsPerMinute: z.int().nullable(),
+    userMaxUnfinished: count.nullable(),
+    userUploadsPerMinute: count.nullable(),
     chunkSize: bytes.openapi({
       description: 'Bytes to send in one request: what proxies in between commonly let through.',
     }),

@@ -50,6 +50,9 @@ export function createViews(links: Links) {
   })
 
   return {
+    /** Where the record of an upload is. */
+    uploadUrl: (id: string) => links.to(`/v1/uploads/${id}`),
+
     /** Where the record of an image is, or will be. */
     imageUrl: (id: string) => links.to(`/v1/images/${id}`),
 

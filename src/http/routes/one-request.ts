@@ -12,7 +12,7 @@ import type { TakeFile } from '../../uploads/one-request/take-file.ts'
 import { userOf } from '../access.ts'
 import type { HttpEnvironment } from '../context.ts'
 import { notFound } from '../problem.ts'
-import { json, problem } from '../responses.ts'
+import { created, passing, problem } from '../responses.ts'
 import { createRouter } from '../router.ts'
 import { imageSchema } from '../schemas.ts'
 import { type StreamedBody, streamedBody } from '../streaming.ts'
@@ -35,38 +35,31 @@ const query = z.object({
   }),
 })
 
-const location = {
-  headers: z.object({
-    Location: z.string().openapi({ description: 'Where the record of the image is.' }),
-  }),
-}
-
 const upload = createRoute({
   method: 'post',
   path: '/v1/images',
+  operationId: 'uploadImage',
+  tags: ['Images'],
   summary: 'Upload an image in one request',
   description: `A form with one file, in the field \`${fileField}\`, or the file itself as the body. When the answer is an error, or there is none, nothing of the file stays; with an \`Idempotency-Key\` the request can be sent again without uploading twice.`,
   // What is below says what the body is; none of it is read for that.
   hide: true,
   request: { query },
   responses: {
-    200: {
-      ...json(imageSchema, 'The image, which is ready or failed, as `state` says'),
-      ...location,
-    },
-    202: { ...json(imageSchema, 'The image; it is stored, and being converted'), ...location },
+    200: created(imageSchema, 'The image, which is ready or failed, as `state` says'),
+    202: created(imageSchema, 'The image; it is stored, and being converted'),
     400: problem(
       'A bad parameter, no file (`no-file`), a form that cannot be used (`bad-form`), a body that ended early (`body-incomplete`)',
     ),
-    409: problem(
-      'The first request with the `Idempotency-Key` is under way (`idempotency-in-progress`); try again after `Retry-After` seconds',
+    409: passing(
+      'The first request with the `Idempotency-Key` is under way (`idempotency-in-progress`)',
     ),
     413: problem('The file is too large, or the room of its owner is used up'),
     415: problem('Files of this type are not accepted'),
     422: problem('The `Idempotency-Key` was used for another request (`idempotency-key-reused`)'),
-    423: problem('The upload was wanted by another request; try again after `Retry-After` seconds'),
-    429: problem('Too many uploads at a time; try again after `Retry-After` seconds'),
-    503: problem('The server is about to stop, or storage does not answer; try again'),
+    423: passing('The upload was wanted by another request'),
+    429: passing('Too many uploads are begun or unfinished'),
+    503: passing('The server is about to stop, or storage does not answer'),
     507: problem('There is no room left in storage'),
   },
 })
@@ -107,7 +100,7 @@ export function oneRequestRoutes({
   const app = createRouter()
   app.openAPIRegistry.registerPath(described)
 
-  app.openapi(upload, async (c) => {
+  return app.openapi(upload, async (c) => {
     const { wait, filename } = c.req.valid('query')
     const body = streamedBody(c)
     const { id, rate } = await whole(body, () =>
@@ -130,8 +123,6 @@ export function oneRequestRoutes({
     for (const [name, value] of Object.entries(rateFields(rate))) c.header(name, value)
     return c.json(views.image(image), image.state === 'processing' ? 202 : 200)
   })
-
-  return app
 }
 
 /** What breaks with the connection is no fault of ours, and nobody hears of it. */

@@ -84,6 +84,7 @@ describe('a file in one request, without a socket,', () => {
       '200',
       '202',
       '400',
+      '401',
       '409',
       '413',
       '415',
@@ -92,6 +93,7 @@ describe('a file in one request, without a socket,', () => {
       '429',
       '503',
       '507',
+      'default',
     ])
     expect(JSON.stringify(post?.requestBody)).toContain('multipart/form-data')
     expect(JSON.stringify(post?.parameters)).toContain('Idempotency-Key')

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Principal } from '../../../src/auth/principal.ts'
+import { createLinks } from '../../../src/http/links.ts'
 import { commentSchema, postSchema } from '../../../src/http/post-schemas.ts'
+import { createPostViews } from '../../../src/http/post-views.ts'
 import { pageOf } from '../../../src/http/schemas.ts'
+import { createViews } from '../../../src/http/views.ts'
 import { newId } from '../../../src/ids.ts'
 import { renditionOf, testApp } from '../../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../../support/databases.ts'
@@ -67,6 +70,20 @@ describe.each(databaseTargets)('posts and comments on $name', (target) => {
     }
     return found
   }
+
+  it('says where a post is by what clients call the server', async () => {
+    const links = createLinks('https://files.example/landfall')
+    const named = testApp(test.database, disk.storage, {
+      authenticator: { authenticate: async () => principalOf('ann') },
+      postViews: createPostViews(links, createViews(links)),
+    })
+    const body = JSON.stringify({ imageId: await image(), caption: '' })
+    const response = await named.request('/v1/posts', { method: 'POST', headers: json, body })
+    const { id } = postSchema.parse(await response.json())
+    const location = `https://files.example/landfall/v1/posts/${id}`
+    expect(response.headers.get('Location')).toBe(location)
+    expect((await ask('DELETE', `/v1/posts/${id}`)).status).toBe(204)
+  })
 
   it('shows an image to everybody, with what may be seen of it', async () => {
     const imageId = await image({
