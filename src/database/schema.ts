@@ -88,6 +88,8 @@ export interface ImagesTable {
   thumbhash: string | null
   color: string | null
   exif: string | null
+  /** Counted up with each change of the image or of its renditions, whoever makes it. */
+  revision: Generated<number>
   created_at: number
   finished_at: number | null
 }
@@ -164,6 +166,8 @@ export interface PostsTable {
   image_id: string
   caption: string
   comment_count: Generated<number>
+  /** Counted up with each comment that comes or goes. */
+  revision: Generated<number>
   created_at: number
 }
 

@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { Comment, Post, PostImage } from '../posts/post.ts'
+import { Encoded } from './encoded.ts'
 import type { Links } from './links.ts'
 import type { commentSchema, postSchema } from './post-schemas.ts'
 import { timeView, type Views } from './views.ts'
@@ -12,16 +13,17 @@ export interface PostViews {
   /** Where a post is. */
   postUrl(id: string): string
   post(post: Post): PostView
+  /** The same as JSON, kept for as long as it is the same post and its links last. */
+  encoded(post: Post): Encoded<PostView>
   comment(comment: Comment): CommentView
 }
 
 /**
  * Turns posts and comments into what clients see. Call what it returns for each answer: within one the
- * URL of an author's picture is made once, and what is made of a post is kept for as long as it is the
- * same post and links to it last.
+ * URL of an author's picture is made once.
  */
 export function createPostViews(links: Links, views: Pick<Views, 'renditions'>): () => PostViews {
-  let known = new WeakMap<Post, PostView>()
+  let known = new WeakMap<Post, Encoded<PostView>>()
   let madeWith = ''
 
   /** Links run out together: when one has become another, so have all. */
@@ -34,16 +36,19 @@ export function createPostViews(links: Links, views: Pick<Views, 'renditions'>):
   return () => {
     forgetOldLinks()
     const fresh = viewsOf(links, views)
-    const post = (given: Post) => {
-      const view = known.get(given) ?? fresh.post(given)
-      known.set(given, view)
+    const encoded = (post: Post) => {
+      const view = known.get(post) ?? new Encoded(fresh.post(post))
+      known.set(post, view)
       return view
     }
-    return { ...fresh, post }
+    return { ...fresh, encoded }
   }
 }
 
-function viewsOf(links: Links, { renditions }: Pick<Views, 'renditions'>): PostViews {
+function viewsOf(
+  links: Links,
+  { renditions }: Pick<Views, 'renditions'>,
+): Omit<PostViews, 'encoded'> {
   const authors = new Map<string, CommentView['author']>()
 
   const authorView = (id: string) => {

@@ -9,7 +9,7 @@ import type { ConvertDependencies } from './convert-job.ts'
 import { borrowRenditions, findTwin } from './duplicates.ts'
 import type { Image, Rendition } from './image.ts'
 import { lendOriginal } from './lend-original.ts'
-import { findImage } from './records.ts'
+import { findImage, markChanged } from './records.ts'
 import { lockImage } from './rendition-objects.ts'
 import { insertRenditions, isCurrent, removeRenditions } from './rendition-records.ts'
 import { removeAbandoned, removeUnused, storeRenditions } from './store-renditions.ts'
@@ -119,6 +119,7 @@ async function swap(
   const { keys, revision } = await removeRenditions(trx, imageId, preset)
   const anew = renditions.map((one) => ({ ...one, revision: revision + 1 }))
   await insertRenditions(trx, imageId, anew)
+  await markChanged(trx, imageId)
   await removeUnused(queue, trx, keys, readersMs)
   await removeAbandoned(queue, trx, imageId, preset)
 }

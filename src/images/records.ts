@@ -132,7 +132,12 @@ export async function markReady(
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('images')
-    .set({ state: 'ready', ...found, finished_at: Date.now() })
+    .set((eb) => ({
+      state: 'ready',
+      ...found,
+      finished_at: Date.now(),
+      revision: eb('revision', '+', 1),
+    }))
     .where('id', '=', id)
     .where('state', '=', 'processing')
     .executeTakeFirst()
@@ -155,6 +160,7 @@ export async function markFailed(
     .updateTable('images')
     .set((eb) => ({
       state: 'failed',
+      revision: eb('revision', '+', 1),
       ...failureColumns(failure),
       ...(original
         ? { sha256: original.sha256, content_type: original.contentType ?? null }
@@ -188,10 +194,25 @@ export async function markUnfailed(
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('images')
-    .set({ state: 'processing', error_code: null, error_message: null, finished_at: null })
+    .set((eb) => ({
+      state: 'processing',
+      error_code: null,
+      error_message: null,
+      finished_at: null,
+      revision: eb('revision', '+', 1),
+    }))
     .where('id', '=', id)
     .where('state', '=', 'failed')
     .where('error_code', '=', code)
     .executeTakeFirst()
   return numUpdatedRows === 1n
+}
+
+/** Its renditions are others than before. */
+export async function markChanged(trx: Transaction<Schema>, id: string): Promise<void> {
+  await trx
+    .updateTable('images')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
 }

@@ -50,7 +50,7 @@ const statements: Record<Database['kind'], (queries: Queries) => Statements> = {
     count: statement(
       queries,
       (at) => sql<{ id: string }>`
-      update posts set comment_count = comment_count + said.value
+      update posts set comment_count = comment_count + said.value, revision = revision + 1
       from json_each(${at('json')}) as said where posts.id = said.key returning posts.id`,
     ),
     insert: statement(
@@ -71,7 +71,9 @@ const statements: Record<Database['kind'], (queries: Queries) => Statements> = {
     count: statement(
       queries,
       (at) => sql<{ id: string }>`
-      update posts set comment_count = comment_count + (${at('json')}::jsonb ->> id)::integer
+      update posts
+      set comment_count = comment_count + (${at('json')}::jsonb ->> id)::integer,
+        revision = revision + 1
       where id = any(array(select json_object_keys(${at('json')}::json))) returning id`,
     ),
     insert: statement(

@@ -67,7 +67,10 @@ export function removeComment(database: Database, id: string): Promise<boolean> 
     if (!gone) return false
     const { numUpdatedRows } = await trx
       .updateTable('posts')
-      .set(({ eb }) => ({ comment_count: eb('comment_count', '-', 1) }))
+      .set(({ eb }) => ({
+        comment_count: eb('comment_count', '-', 1),
+        revision: eb('revision', '+', 1),
+      }))
       .where('id', '=', gone.post_id)
       .executeTakeFirst()
     return numUpdatedRows === 1n

@@ -10,6 +10,8 @@ export interface PostRow {
   readonly comment_count: number
   readonly created_at: number
   readonly image_id: string
+  readonly revision: number
+  readonly image_revision: number
   readonly image: string
   readonly renditions: string
   readonly comments: string
@@ -30,44 +32,8 @@ const renditionColumns = z.array(
   z.tuple([z.string(), z.string(), number, number, number, number, number]),
 )
 
-/** So many posts are remembered, of some kilobytes each. */
-const mostPosts = 1_000
-
-/**
- * Reads rows. A post is read once and handed out again for as long as its row says the same, so that
- * whoever makes something of it can tell that nothing of it has changed.
- */
-export function createPostReader(): (row: PostRow) => Post {
-  const known = new Map<string, { readonly row: PostRow; readonly post: Post }>()
-  return (row) => {
-    const last = known.get(row.id)
-    if (last && isSame(last.row, row)) return last.post
-    const post = readPost(row)
-    known.delete(row.id)
-    known.set(row.id, { row, post })
-    if (known.size > mostPosts) forgetOldest(known)
-    return post
-  }
-}
-
-/** Whether what can change has not. */
-function isSame(a: PostRow, b: PostRow): boolean {
-  return (
-    a.comment_count === b.comment_count &&
-    a.comments === b.comments &&
-    a.image === b.image &&
-    a.renditions === b.renditions
-  )
-}
-
-function forgetOldest(map: Map<string, unknown>): void {
-  for (const key of map.keys()) {
-    map.delete(key)
-    return
-  }
-}
-
-function readPost(row: PostRow): Post {
+/** @throws ZodError, TypeError for what no query of ours answers with. */
+export function readPost(row: PostRow): Post {
   return {
     id: row.id,
     owner: row.owner,

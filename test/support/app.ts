@@ -113,7 +113,7 @@ export async function failedUpload(database: Database, failure: string): Promise
 export async function imageOf(
   { queries }: Database,
   id: string,
-  given: Partial<ImagesTable> = {},
+  given: Partial<Insertable<ImagesTable>> = {},
 ): Promise<void> {
   await queries
     .insertInto('images')

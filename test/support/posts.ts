@@ -1,3 +1,4 @@
+import type { Insertable } from 'kysely'
 import type { Database } from '../../src/database/database.ts'
 import type { ImagesTable } from '../../src/database/schema.ts'
 import { newId } from '../../src/ids.ts'
@@ -7,7 +8,7 @@ import { newUpload } from './uploads.ts'
 /** The record of an image, of an upload of which there are no bytes. */
 export async function someImage(
   database: Database,
-  given: Partial<ImagesTable> = {},
+  given: Partial<Insertable<ImagesTable>> = {},
 ): Promise<string> {
   const id = newId()
   const { expiresAt: _, filename, contentType, metadata: __, ...upload } = newUpload({ id })

@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration'
 
 const required = (column: ColumnDefinitionBuilder) => column.notNull()
 const key = (column: ColumnDefinitionBuilder) => column.primaryKey()
+const counter = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(0)
 
 /** What there is about people: their posts, comments and pictures, what they use, and upload links. */
 export const people: Migration = {
@@ -21,6 +22,7 @@ export const people: Migration = {
 }
 
 async function createPosts(db: Kysely<never>): Promise<void> {
+  await db.schema.alterTable('images').addColumn('revision', 'integer', counter).execute()
   await db.schema
     .createTable('posts')
     .addColumn('id', 'text', key)
@@ -29,7 +31,8 @@ async function createPosts(db: Kysely<never>): Promise<void> {
       column.notNull().references('images.id').onDelete('cascade'),
     )
     .addColumn('caption', 'text', required)
-    .addColumn('comment_count', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('comment_count', 'integer', counter)
+    .addColumn('revision', 'integer', counter)
     .addColumn('created_at', 'bigint', required)
     .execute()
   await db.schema.createIndex('posts_by_image').on('posts').column('image_id').execute()

@@ -3,6 +3,7 @@ import type { PostOrder, PostPosition } from '../../posts/post.ts'
 import type { Posts } from '../../posts/posts.ts'
 import { requireReach, userOf } from '../access.ts'
 import { readCursor, readRankedCursor, toPage } from '../cursor.ts'
+import { sendPage } from '../encoded.ts'
 import { commentsQuery, newPostSchema, postOrderSchema, postSchema } from '../post-schemas.ts'
 import type { PostViews } from '../post-views.ts'
 import { notFound } from '../problem.ts'
@@ -85,7 +86,7 @@ export function postRoutes({ posts, postViews }: PostRouteDependencies) {
       const after = positionOf(sort, cursor)
       const found = await posts.list({ order: sort, limit: limit + 1, after, comments })
       const rankOf = sort === 'comments' ? commentCountOf : undefined
-      return c.json(toPage(found, limit, postViews().post, rankOf), 200)
+      return sendPage(c, toPage(found, limit, postViews().encoded, rankOf))
     })
     .openapi(read, async (c) => {
       const post = await posts.find(c.req.valid('param').id, c.req.valid('query').comments)

@@ -20,7 +20,7 @@ it('copies no original that would fill the disk', async () => {
   const image = toImage(
     {
       ...{ id: 'a', owner: 'local', state: 'processing', size: 2 ** 60, created_at: 0 },
-      ...{ ...nothing, finished_at: null },
+      ...{ ...nothing, finished_at: null, revision: 0 },
     },
     [],
   )
