@@ -1,16 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { deploymentKinds } from '../../support/deployments.ts'
 import { bearer, inSeconds, testSecret, tokenOf } from '../../support/tokens.ts'
-import { type Caller, type Condition, callers, expectation } from './expectation.ts'
-import {
-  ask,
-  conditionsOf,
-  type Entry,
-  entries,
-  type Stage,
-  uploadOperations,
-} from './operations.ts'
+import { type Caller, callers, expectation } from './expectation.ts'
+import { ask, conditionsOf, type Entry, entries, makeSubject } from './operations.ts'
+import { content, type Stage } from './subjects.ts'
 
 /** Every operation there is, with its roles, as the server describes them. */
 async function describedOperations(url: string): Promise<Record<string, readonly string[]>> {
@@ -32,10 +25,12 @@ type Headers = Readonly<Record<string, string>>
 async function everybody(stage: Stage): Promise<Record<Caller, Headers>> {
   return {
     nobody: {},
+    linked: {},
     garbage: bearer('garbage'),
     expired: bearer(await tokenOf('ada', { exp: inSeconds(-3_600) })),
     other: bearer(await tokenOf('bob')),
     owner: bearer(stage.owner),
+    storage: bearer(await tokenOf('bucket', { scope: 'storage-events' })),
     admin: bearer(stage.admin),
   }
 }
@@ -48,18 +43,17 @@ async function walk(
   roles: readonly string[],
   entry: Entry,
 ): Promise<string[]> {
-  const nothing = entry.missing ?? { id: randomUUID() }
-  const make = async (condition: Condition) => {
-    if (condition === 'missing') return nothing
-    return (await (condition === 'unfinished' ? entry.begin : entry.make)?.(stage)) ?? {}
-  }
+  const elsewhere = await content(stage)
   const wrong: string[] = []
   for (const condition of conditionsOf(operation, entry)) {
-    const shared = await make(condition)
+    const shared = await makeSubject(entry, stage, condition)
     for (const caller of callers) {
-      const expected = expectation(roles, caller, condition)
-      const subject = entry.changes && expected === 'in' ? await make(condition) : shared
-      const status = await ask(stage, operation, entry, subject, people[caller])
+      const expected = expectation(roles, caller, condition, shared.link !== undefined)
+      const isOwn = entry.changes && expected === 'in'
+      const subject = isOwn ? await makeSubject(entry, stage, condition) : shared
+      const query = caller === 'linked' ? (subject.link ?? elsewhere.link ?? '') : ''
+      const who = { authorization: people[caller], query }
+      const status = await ask(stage, operation, entry, subject, who)
       const letIn = entry.answers?.includes(status) ?? (status >= 200 && status < 300)
       if (expected === 'in' ? !letIn : status !== expected) {
         wrong.push(`${operation} (${condition}) by ${caller}: ${status}, expected ${expected}`)
@@ -79,7 +73,7 @@ it.each(deploymentKinds)(
       owner: await tokenOf('ada'),
       admin: await tokenOf('root', { scope: 'admin' }),
     }
-    const operations = { ...(await describedOperations(url)), ...uploadOperations }
+    const operations = await describedOperations(url)
     // A route without an entry would be one that nobody has tried to get into.
     expect(Object.keys(entries).toSorted()).toEqual(Object.keys(operations).toSorted())
     expect(Object.entries(operations).filter(([, roles]) => roles.length === 0)).toEqual([])

@@ -1,83 +1,47 @@
 import { randomUUID } from 'node:crypto'
-import { bearer } from '../../support/tokens.ts'
-import { waitFor } from '../../support/wait.ts'
 import type { Condition } from './expectation.ts'
+import {
+  avatar,
+  bytes,
+  comment,
+  content,
+  doneJob,
+  json,
+  linked,
+  post,
+  rendition,
+  type Stage,
+  type Subject,
+  shown,
+  stored,
+  tus,
+  unfinished,
+  uploadLink,
+  usedLink,
+} from './subjects.ts'
 
-/** The server, and how the owner and an admin ask it. */
-export interface Stage {
-  readonly url: string
-  readonly owner: string
-  readonly admin: string
-}
+type Make = (stage: Stage) => Promise<Subject>
 
 /** How one operation is asked for. A route that is added needs an entry here. */
 export interface Entry {
   /** Makes what it is about, and returns what the path has in its braces. */
-  readonly make?: (stage: Stage) => Promise<Readonly<Record<string, string>>>
+  readonly make?: Make
   /** As `make`, for uploads that are not finished. */
-  readonly begin?: (stage: Stage) => Promise<Readonly<Record<string, string>>>
+  readonly begin?: Make
+  /** As `make`, for images that their owner has shown. */
+  readonly show?: Make
   /** What the path has in its braces of what there is not; one id when left out. */
-  readonly missing?: Readonly<Record<string, string>>
+  readonly missing?: Subject
   /** Whether what it is about is another thing afterwards, so that each asks about one of its own. */
   readonly changes?: boolean
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | ((subject: Subject) => string)
   /** The answers to who is let in; those of success when left out. */
   readonly answers?: readonly number[]
 }
 
-const tus = { 'Tus-Resumable': '1.0.0' }
-const bytes = { 'Content-Type': 'application/offset+octet-stream' }
-const json = { 'Content-Type': 'application/json' }
-const anything = 'no image at all'
-
-async function begin({ url, owner }: Stage, body?: string): Promise<{ id: string }> {
-  const response = await fetch(`${url}/files`, {
-    method: 'POST',
-    headers: {
-      ...tus,
-      ...bearer(owner),
-      ...(body !== undefined && bytes),
-      'Upload-Length': String(anything.length),
-    },
-    ...(body !== undefined && { body }),
-  })
-  if (response.status !== 201) throw new Error(`an upload was answered ${response.status}`)
-  return { id: response.headers.get('Location')?.split('/').at(-1) ?? '' }
-}
-
-const stored = (stage: Stage) => begin(stage, anything)
-const unfinished = (stage: Stage) => begin(stage)
-
-/** The job that looks at an upload which came in two requests, once that is over. */
-async function doneJob(stage: Stage): Promise<{ id: string }> {
-  const { id } = await begin(stage, anything.slice(0, 5))
-  await fetch(`${stage.url}/files/${id}`, {
-    method: 'PATCH',
-    headers: { ...tus, ...bytes, ...bearer(stage.owner), 'Upload-Offset': '5' },
-    body: anything.slice(5),
-  })
-  const find = async () => {
-    const headers = bearer(stage.admin)
-    const response = await fetch(`${stage.url}/v1/admin/jobs?limit=100`, { headers })
-    const { items } = (await response.json()) as {
-      items: { id: string; state: string; payload: unknown }[]
-    }
-    return items.find((job) => job.state === 'done' && JSON.stringify(job.payload).includes(id))
-  }
-  return { id: (await waitFor(find, { what: 'a job to be done' })).id }
-}
-
 const upload = { make: stored, begin: unfinished }
-
-/** At the upload path, of which the description of the API says nothing, with who may do it. */
-export const uploadOperations: Readonly<Record<string, readonly string[]>> = {
-  'POST /files': ['user'],
-  'HEAD /files/{id}': ['owner', 'holder', 'admin'],
-  'PATCH /files/{id}': ['owner', 'holder', 'admin'],
-  'DELETE /files/{id}': ['owner', 'holder', 'admin'],
-  'GET /files/{id}': ['anyone'],
-}
+const text = JSON.stringify({ text: 'Nice' })
 
 export const entries: Readonly<Record<string, Entry>> = {
   'POST /files': { headers: { ...tus, 'Upload-Length': '5' } },
@@ -99,17 +63,46 @@ export const entries: Readonly<Record<string, Entry>> = {
 
   'GET /v1/uploads': {},
   'GET /v1/uploads/{id}': upload,
-  'GET /v1/uploads/{id}/content': { make: stored },
+  'GET /v1/uploads/{id}/content': { make: content, show: shown(stored) },
 
   'GET /v1/images': {},
-  'GET /v1/images/{id}': { make: stored },
-  'DELETE /v1/images/{id}': { make: stored, changes: true },
+  'POST /v1/images': { headers: { 'Content-Type': 'image/jpeg' }, body: 'no image either' },
+  'GET /v1/images/{id}': { make: stored, show: shown(stored) },
+  'DELETE /v1/images/{id}': { make: stored, show: shown(stored), changes: true },
   'GET /v1/images/{id}/{preset}': {
-    make: async (stage) => ({ ...(await stored(stage)), preset: 'thumb' }),
+    make: rendition,
+    show: shown(rendition),
     missing: { id: randomUUID(), preset: 'thumb' },
-    // It is none.
-    answers: [422],
   },
+
+  'POST /v1/upload-links': { headers: json, body: JSON.stringify({ size: linked.length }) },
+  'PUT /v1/upload-links/{id}/content': { make: uploadLink, changes: true, body: linked },
+  'POST /v1/upload-links/{id}/complete': { make: usedLink },
+  'POST /v1/storage-events': { headers: json, body: '{}' },
+
+  'GET /v1/posts': {},
+  // To whoever may post at all, the image of somebody else does not exist.
+  'POST /v1/posts': {
+    make: stored,
+    headers: json,
+    body: ({ id }) => JSON.stringify({ imageId: id, caption: '' }),
+    answers: [201, 404],
+  },
+  'GET /v1/posts/{id}': { make: post },
+  'DELETE /v1/posts/{id}': { make: post, changes: true },
+  'GET /v1/posts/{id}/comments': { make: post },
+  'POST /v1/posts/{id}/comments': { make: post, headers: json, body: text },
+  'DELETE /v1/comments/{id}': { make: comment, changes: true },
+
+  // Before it is taken away.
+  'GET /v1/users/{id}/avatar': { make: avatar, missing: { id: 'nobody at all' } },
+  'PUT /v1/me/avatar': {
+    make: stored,
+    headers: json,
+    body: ({ id }) => JSON.stringify({ imageId: id }),
+    answers: [200, 404],
+  },
+  'DELETE /v1/me/avatar': {},
 
   'GET /v1/admin/jobs': {},
   'GET /v1/admin/jobs/{id}': { make: doneJob },
@@ -120,28 +113,45 @@ export const entries: Readonly<Record<string, Entry>> = {
 }
 
 /** What an entry can be asked about. */
-export function conditionsOf(operation: string, entry: Entry): readonly Condition[] {
+export function conditionsOf(operation: string, { begin, show }: Entry): readonly Condition[] {
   if (!operation.includes('{')) return ['there']
-  return entry.begin ? ['there', 'unfinished', 'missing'] : ['there', 'missing']
+  return [
+    'there',
+    ...(begin ? ['unfinished' as const] : []),
+    ...(show ? ['shown' as const] : []),
+    'missing',
+  ]
 }
 
-/** Asks for an operation. @returns the status. */
+/** Makes what an entry is asked about. */
+export async function makeSubject(
+  { make, begin, show, missing = { id: randomUUID() } }: Entry,
+  stage: Stage,
+  condition: Condition,
+): Promise<Subject> {
+  if (condition === 'missing') return missing
+  const of = { there: make, unfinished: begin, shown: show }
+  return (await of[condition]?.(stage)) ?? {}
+}
+
+/** Asks for an operation. @param query of a link, or nothing. @returns the status. */
 export async function ask(
   stage: Stage,
   operation: string,
-  entry: Entry,
-  subject: Readonly<Record<string, string>>,
-  headers: Readonly<Record<string, string>>,
+  { headers, body }: Entry,
+  subject: Subject,
+  { authorization, query }: { authorization: Readonly<Record<string, string>>; query: string },
 ): Promise<number> {
   const [method = '', path = ''] = operation.split(' ')
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent(subject[name] ?? ''),
   )
-  const response = await fetch(stage.url + filled, {
+  const sent = typeof body === 'function' ? body(subject) : body
+  const response = await fetch(stage.url + filled + query, {
     method,
     redirect: 'manual',
-    headers: { ...entry.headers, ...headers },
-    ...(entry.body !== undefined && { body: entry.body }),
+    headers: { ...headers, ...authorization },
+    ...(sent !== undefined && { body: sent }),
   })
   await response.body?.cancel()
   return response.status
