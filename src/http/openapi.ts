@@ -96,10 +96,10 @@ function complete(operation: Operation, rule: Rule): void {
   }
   if (!rule.includes('anyone')) {
     const isForLinks = rule.every((role) => role === 'link')
-    if (isForLinks) add('403', 'The link is not one this server signed, or it has expired')
-    else if (!rule.includes('holder')) {
-      add('401', 'No token, or one that cannot be believed or has expired', challenge)
-    }
+    if (isForLinks) {
+      add('401', 'A token that cannot be believed or has expired, and no link', challenge)
+      add('403', 'The link is not one this server signed, or it has expired')
+    } else add('401', 'No token, or one that cannot be believed or has expired', challenge)
     if (rule.every((role) => role === 'admin' || role === 'storage')) {
       add('403', 'The token is not that of an admin')
     }

@@ -51,6 +51,7 @@ const upload = createRoute({
     400: problem(
       'A bad parameter, no file (`no-file`), a form that cannot be used (`bad-form`), a body that ended early (`body-incomplete`)',
     ),
+    404: problem('The image was deleted before this was answered'),
     409: passing(
       'The first request with the `Idempotency-Key` is under way (`idempotency-in-progress`)',
     ),

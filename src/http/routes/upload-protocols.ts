@@ -48,7 +48,9 @@ const refusals = {
   503: refusal('It passes', retryAfter),
   default: refusal('Any other error'),
 }
+const unbelieved = refusal('A token that cannot be believed or has expired')
 const ofOne = {
+  401: unbelieved,
   404: refusal('There is no such upload, or it is not yours'),
   410: refusal('It expired, or it failed'),
   423: refusal('Another request has it, or it is being put together', retryAfter),
@@ -211,6 +213,7 @@ const follow: RouteConfig = {
   responses: {
     204: { ...empty('IETF: where it stands'), headers: { ...offset, ...completeness } },
     307: { ...empty('The bytes are there'), headers: { Location: field('The content.') } },
+    401: unbelieved,
     404: problem('IETF: there is no such upload'),
   },
 }

@@ -85,6 +85,7 @@ describe('a file in one request, without a socket,', () => {
       '202',
       '400',
       '401',
+      '404',
       '409',
       '413',
       '415',
