@@ -8,6 +8,8 @@ import { timeView, type Views } from './views.ts'
 export type PostView = z.infer<typeof postSchema>
 export type CommentView = z.infer<typeof commentSchema>
 
+type ImageViews = Pick<Views, 'renditions' | 'avatarUrl'>
+
 /** What the posts or comments of one answer look like. */
 export interface PostViews {
   /** Where a post is. */
@@ -22,7 +24,7 @@ export interface PostViews {
  * Turns posts and comments into what clients see. Call what it returns for each answer: within one the
  * URL of an author's picture is made once.
  */
-export function createPostViews(links: Links, views: Pick<Views, 'renditions'>): () => PostViews {
+export function createPostViews(links: Links, views: ImageViews): () => PostViews {
   let known = new WeakMap<Post, Encoded<PostView>>()
   let madeWith = ''
 
@@ -45,16 +47,13 @@ export function createPostViews(links: Links, views: Pick<Views, 'renditions'>):
   }
 }
 
-function viewsOf(
-  links: Links,
-  { renditions }: Pick<Views, 'renditions'>,
-): Omit<PostViews, 'encoded'> {
+function viewsOf(links: Links, { renditions, avatarUrl }: ImageViews): Omit<PostViews, 'encoded'> {
   const authors = new Map<string, CommentView['author']>()
 
   const authorView = (id: string) => {
     const known = authors.get(id)
     if (known) return known
-    const view = { id, avatarUrl: links.open(`/v1/users/${encodeURIComponent(id)}/avatar`) }
+    const view = { id, avatarUrl: avatarUrl(id) }
     authors.set(id, view)
     return view
   }

@@ -5,8 +5,9 @@ import { databaseFile } from '../../scripts/bench/seed/cached.ts'
 import { namesOf } from '../../scripts/bench/seed/names.ts'
 import { createDatabase, seedDatabase } from '../../scripts/bench/seed/seed.ts'
 import { removeNewComments } from '../../scripts/bench/seed/undo.ts'
-import { Api } from '../support/api.ts'
+import { Api, type Page } from '../support/api.ts'
 import { startProgram } from '../support/program.ts'
+import { type CommentView, Person, type PostView } from '../support/story.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const count = 200
@@ -29,6 +30,24 @@ test('the rows that the bench seeds are what the program serves', async () => {
     ...['thumb.webp', 'small.webp', 'medium.webp'],
     ...['large.avif', 'large.webp', 'large-avif.avif'],
   ])
+  await program.stop()
+})
+
+test('a post that the bench seeds has its image, its author, and its latest comments', async () => {
+  await using program = await startProgram({ dataDir: directory.path, env: { AUTH: 'off' } })
+  const reader = new Person(program)
+  const number = postWithComments()
+  const post = await reader.read<PostView>(`/v1/posts/${names.posts.id(number)}?comments=3`)
+  expect(post.image).toMatchObject({ id: names.images.id(number), state: 'ready' })
+  expect(post.author.id).toMatch(/^user-\d+$/)
+  expect(post.commentCount).toBeGreaterThan(3)
+  const all = await reader.read<Page<CommentView>>(`/v1/posts/${post.id}/comments?limit=100`)
+  expect(all.items.length).toBe(Math.min(100, post.commentCount))
+  expect(post.comments).toEqual(all.items.slice(0, 3))
+  const ids = all.items.map(({ id }) => id)
+  expect(ids).toEqual(ids.toSorted().toReversed())
+  const { items } = await reader.posts('?sort=comments&limit=5')
+  expect(items.map(({ commentCount }) => commentCount)).toEqual(mostComments(5))
   await program.stop()
 })
 
@@ -70,6 +89,19 @@ test('what was commented since a database was seeded can be taken back', () => {
 function open(where = directory): SqliteDatabase.Database & Disposable {
   const database = new SqliteDatabase(join(where.path, databaseFile), { fileMustExist: true })
   return Object.assign(database, { [Symbol.dispose]: () => void database.close() })
+}
+
+/** The number of a post on which more than three have commented. */
+function postWithComments(): number {
+  using database = open()
+  const id = database.prepare('select id from posts where comment_count > 3 limit 1').pluck().get()
+  return Array.from({ length: count }, (_, number) => names.posts.id(number)).indexOf(String(id))
+}
+
+function mostComments(posts: number): unknown[] {
+  using database = open()
+  const sql = 'select comment_count from posts order by comment_count desc limit ?'
+  return database.prepare(sql).pluck().all(posts)
 }
 
 function wrongCounts(database: SqliteDatabase.Database): unknown[] {
