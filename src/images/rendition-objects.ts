@@ -18,6 +18,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Queries, Transaction } from '../database/database.ts'
 import type { ImageState, Schema } from '../database/schema.ts'
+import { isShared } from '../database/shared.ts'
 import { renditionKey } from '../storage/keys.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -144,9 +145,4 @@ export async function forgetUnused(
     await trx.deleteFrom('rendition_objects').where('storage_key', 'in', unused).execute()
   }
   return unused
-}
-
-/** A database with one connection has nobody to keep out, and no words for it. */
-function isShared(trx: Transaction<Schema>): boolean {
-  return trx.getExecutor().adapter.supportsMultipleConnections === true
 }

@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
+import { isShared } from '../database/shared.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { JobHandler, JobQueue } from '../queue/contract.ts'
 import { removeSome } from './comment-records.ts'
@@ -33,10 +34,8 @@ export const removePostsOf: Remove = async (queue, trx, imageId) => {
     .select('id')
     .where('image_id', '=', imageId)
     .orderBy('id')
-    // In this order comments lock them, too. A database with one connection has nobody to keep out.
-    .$if(trx.getExecutor().adapter.supportsMultipleConnections === true, (query) =>
-      query.forUpdate(),
-    )
+    // In this order comments lock them, too.
+    .$if(isShared(trx), (query) => query.forUpdate())
     .execute()
   for (const { id } of posts) await removePost(queue, trx, id)
   return posts.length > 0

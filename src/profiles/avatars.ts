@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
+import { isShared } from '../database/shared.ts'
 
 /**
  * The pictures of people. Each is an image of their own, and is unset with it; an image that was
@@ -66,9 +67,4 @@ async function holdImage(
     .$if(isShared(trx), (query) => query.forKeyShare())
     .executeTakeFirst()
   return row !== undefined
-}
-
-/** A database with one connection has nobody to keep out, and no words for it. */
-function isShared(trx: Transaction<Schema>): boolean {
-  return trx.getExecutor().adapter.supportsMultipleConnections === true
 }

@@ -8,6 +8,7 @@
  */
 import type { Database, Transaction } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
+import { isShared } from '../database/shared.ts'
 import { AppError, hasCode } from '../errors.ts'
 
 /** Enough for as many as can be at it at a time. */
@@ -45,8 +46,7 @@ function passes(error: unknown): boolean {
 
 /** Locks the uploads that one is made of, until the transaction ends. */
 export async function lockSources(trx: Transaction<Schema>, finalId: string): Promise<void> {
-  // A database with one connection has nobody to keep out, and no words for it.
-  if (!trx.getExecutor().adapter.supportsMultipleConnections) return
+  if (!isShared(trx)) return
   await trx
     .selectFrom('uploads')
     .select('id')

@@ -2,6 +2,7 @@
 import { type ExpressionBuilder, sql } from 'kysely'
 import type { Database, Queries } from '../database/database.ts'
 import type { Schema } from '../database/schema.ts'
+import { isShared } from '../database/shared.ts'
 import { type Fence, noLease } from './ledger.ts'
 import { type LeaseRecord, toUpload, type Upload } from './upload.ts'
 
@@ -77,9 +78,8 @@ export async function renewLeases(
     .where('lease_token', 'in', tokens)
     .orderBy('id')
   // In the order in which others lock several uploads (see `concat-locks.ts`).
-  const { supportsMultipleConnections } = queries.getExecutor().adapter
   const rows = await queries
-    .with('held', () => (supportsMultipleConnections ? held.forUpdate() : held))
+    .with('held', () => (isShared(queries) ? held.forUpdate() : held))
     .updateTable('uploads')
     .set({ lease_until: until })
     .where('id', 'in', (eb) => eb.selectFrom('held').select('held.id'))

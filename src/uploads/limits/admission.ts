@@ -5,6 +5,7 @@
 import { sql } from 'kysely'
 import type { Transaction } from '../../database/database.ts'
 import type { Schema } from '../../database/schema.ts'
+import { isShared } from '../../database/shared.ts'
 import { acceptsDeclared } from './accept.ts'
 import { quotaExceeded, tooManyUnfinished, typeNotAccepted } from './errors.ts'
 import { type Rate, takeFromRate } from './rate.ts'
@@ -117,7 +118,6 @@ const lockSpace = 1_726_435_581
  * holders of it take.
  */
 async function lockOwner(trx: Transaction<Schema>, owner: string): Promise<void> {
-  // A database with one connection has nobody to keep out.
-  if (!trx.getExecutor().adapter.supportsMultipleConnections) return
+  if (!isShared(trx)) return
   await sql`select pg_advisory_xact_lock(${lockSpace}, hashtext(${owner}))`.execute(trx)
 }

@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { serializeList } from 'structured-headers'
 import type { Transaction } from '../../database/database.ts'
 import type { Schema } from '../../database/schema.ts'
+import { isShared } from '../../database/shared.ts'
 import { TooManyUploadsError } from './errors.ts'
 
 /** Where somebody stands who has begun an upload, or wanted to. */
@@ -68,7 +69,7 @@ function rateOf({ fullAt, now }: Standing, perMinute: number, each: number): Rat
 
 /** Microseconds since 1970. A database of one process has no clock but that process's. */
 function clock(trx: Transaction<Schema>): RawBuilder<number> {
-  return trx.getExecutor().adapter.supportsMultipleConnections
+  return isShared(trx)
     ? sql`cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)`
     : sql`cast(${Date.now() * 1_000} as bigint)`
 }

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { Queries, Transaction } from '../../database/database.ts'
 import type { IdempotencyKeysTable, Schema } from '../../database/schema.ts'
+import { isShared } from '../../database/shared.ts'
 import { AppError } from '../../errors.ts'
 import { leaseIsFree } from '../lease-records.ts'
 import { findUpload, noLease } from '../ledger.ts'
@@ -109,14 +110,13 @@ async function lockKey(
   trx: Transaction<Schema>,
   { owner, key }: KeyedRequest,
 ): Promise<IdempotencyKeysTable | undefined> {
-  const query = trx
+  return trx
     .selectFrom('idempotency_keys')
     .selectAll()
     .where('owner', '=', owner)
     .where('key', '=', key)
-  // A database with one connection has nobody to keep out, and no words for it.
-  const { supportsMultipleConnections } = trx.getExecutor().adapter
-  return (supportsMultipleConnections ? query.forUpdate() : query).executeTakeFirst()
+    .$if(isShared(trx), (query) => query.forUpdate())
+    .executeTakeFirst()
 }
 
 /** Whoever had the lease of an upload, and let it run out, can record nothing any more. */
