@@ -1,11 +1,13 @@
 /** The poster API, with what its author wrote down as its limits and as still to do. */
+import { hc } from 'hono/client'
+import type { Api } from 'landfall/client'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ImageView } from '../../support/api.ts'
 import { deploymentKinds } from '../../support/deployments.ts'
 import { makePhoto } from '../../support/photo.ts'
 import type { Program } from '../../support/program.ts'
-import { type CommentView, Person, type PostView, step } from '../../support/story.ts'
-import { inSeconds, testSecret, tokenOf } from '../../support/tokens.ts'
+import { Person, type PostView, step } from '../../support/story.ts'
+import { bearer, inSeconds, testSecret, tokenOf } from '../../support/tokens.ts'
 import { tusHeaders } from '../../support/tus-requests.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -23,6 +25,12 @@ beforeAll(async () => {
 const begin = async (program: Program): Promise<void> => {
   author = new Person(program, await tokenOf('author'))
   reader = new Person(program, await tokenOf('reader'))
+}
+
+const typedClients = async (program: Program) => {
+  const clientOf = async (name: string) =>
+    hc<Api>(program.url, { headers: bearer(await tokenOf(name)) }).v1
+  return { api: await clientOf('author'), asReader: await clientOf('reader') }
 }
 
 const publish = async (caption: string): Promise<PostView> => {
@@ -100,41 +108,48 @@ describe.each(deploymentKinds)('the poster API on $name', ({ create }) => {
     'comments: create, delete; the post carries its latest',
     async () => {
       await using deployment = await create()
-      await begin(await deployment.start(settings))
+      const program = await deployment.start(settings)
+      await begin(program)
+      const { api, asReader } = await typedClients(program)
       const post = await publish('Six comments')
-      const comments: CommentView[] = []
-      await step('1. Create', async () => {
+      const comments: string[] = []
+      await step('1. Create, with a client that knows the types', async () => {
+        const param = { id: post.id }
         for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) {
-          const answer = await reader.comment(post.id, text)
-          expect(answer).toMatchObject({ status: 201, body: { postId: post.id, text } })
-          comments.push(answer.body)
+          const answer = await asReader.posts[':id'].comments.$post({ param, json: { text } })
+          if (!answer.ok) throw new Error(`it was refused: ${(await answer.json()).code}`)
+          const comment = await answer.json()
+          expect(comment).toMatchObject({ postId: post.id, text, author: { id: 'reader' } })
+          comments.push(comment.id)
         }
       })
-      const latest = async (query: string) =>
-        (await author.posts(query)).items.map(({ commentCount, comments }) => ({
+      const latest = async (comments?: number) => {
+        const answer = await api.posts.$get({ query: comments === undefined ? {} : { comments } })
+        if (!answer.ok) throw new Error(`they are ${(await answer.json()).code}`)
+        const { items } = await answer.json()
+        return items.map(({ commentCount, comments }) => ({
           commentCount,
           texts: comments.map(({ text }) => text),
         }))
+      }
       await step('2. The post carries its latest 2', async () => {
-        expect(await latest('')).toEqual([{ commentCount: 6, texts: ['six', 'five'] }])
+        expect(await latest()).toEqual([{ commentCount: 6, texts: ['six', 'five'] }])
       })
       await step('3. … and “2” is easy to change', async () => {
         const texts = ['six', 'five', 'four', 'three', 'two']
-        expect(await latest('?comments=5')).toEqual([{ commentCount: 6, texts }])
-        expect(await latest('?comments=0')).toEqual([{ commentCount: 6, texts: [] }])
+        expect(await latest(5)).toEqual([{ commentCount: 6, texts }])
+        expect(await latest(0)).toEqual([{ commentCount: 6, texts: [] }])
         const one = await author.read<PostView>(`/v1/posts/${post.id}?comments=1`)
         expect(one.comments).toMatchObject([{ text: 'six' }])
       })
       await step('4. Delete: who said it, and nobody else', async () => {
-        const last = comments.at(-1)
-        const path = `/v1/comments/${last?.id}`
-        expect(await author.ask('DELETE', path)).toMatchObject({
-          status: 404,
-          body: { code: 'comment-not-found' },
-        })
-        expect((await reader.ask('DELETE', path)).status).toBe(204)
-        expect((await reader.ask('DELETE', path)).status).toBe(404)
-        expect(await latest('')).toEqual([{ commentCount: 5, texts: ['five', 'four'] }])
+        const param = { id: comments.at(-1) ?? '' }
+        const refused = await api.comments[':id'].$delete({ param })
+        if (refused.status !== 404) throw new Error('it was not refused')
+        expect((await refused.json()).code).toBe('comment-not-found')
+        expect((await asReader.comments[':id'].$delete({ param })).status).toBe(204)
+        expect((await asReader.comments[':id'].$delete({ param })).status).toBe(404)
+        expect(await latest()).toEqual([{ commentCount: 5, texts: ['five', 'four'] }])
       })
     },
     timeoutMs,
