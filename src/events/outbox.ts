@@ -14,14 +14,17 @@ export async function appendEvent<T extends EventType>(
   subject: string,
   payload: EventPayloads[T],
 ): Promise<void> {
-  await trx
-    .insertInto('events')
-    .values({
-      id: newId(),
-      type,
-      subject,
-      payload: JSON.stringify(payload),
-      created_at: Date.now(),
-    })
-    .execute()
+  await appendEvents(trx, type, [subject], payload)
+}
+
+/** The same of several subjects, in one statement. */
+export async function appendEvents<T extends EventType>(
+  trx: Transaction<Schema>,
+  type: T,
+  subjects: readonly string[],
+  payload: EventPayloads[T],
+): Promise<void> {
+  const given = { type, payload: JSON.stringify(payload), created_at: Date.now() }
+  const events = subjects.map((subject) => ({ id: newId(), subject, ...given }))
+  await trx.insertInto('events').values(events).execute()
 }

@@ -16,8 +16,8 @@ export const jobPayloads = {
   }),
   /** Remove objects that no record names any more. */
   'storage.remove': z.object({ keys: z.array(z.string()) }),
-  /** Remove the comments of a post that is gone. */
-  'comments.remove': z.object({ postId: z.string() }),
+  /** Remove the comments of posts that are gone. */
+  'comments.remove': z.object({ postIds: z.array(z.string()) }),
 }
 
 export type JobKind = keyof typeof jobPayloads

@@ -101,18 +101,22 @@ describe.each(databaseTargets)('comments on $name', (target) => {
     for (const id of [postId, quiet]) expect(await posts.remove(id)).toBe(true)
     expect(await posts.remove(postId)).toBe(false)
     // One that nobody commented on leaves nothing to do.
-    expect(await jobsOf(test.database)).toEqual([{ kind: 'comments.remove', payload: { postId } }])
+    expect(await jobsOf(test.database)).toEqual([
+      { kind: 'comments.remove', payload: { postIds: [postId] } },
+    ])
     expect((await countedComments(test.database)).orphans).toBe(2_001)
     const { database, transactions } = countTransactions(test.database)
     const handler = removeCommentsHandler(database)
     const attempt = { jobId: 'job', number: 1, signal: never }
-    for (let time = 0; time < 2; time += 1) await handler.run({ postId }, attempt)
+    for (let time = 0; time < 2; time += 1) await handler.run({ postIds: [postId] }, attempt)
     expect(transactions()).toBe(4)
     expect(await countedComments(test.database)).toMatchObject({
       ...{ orphans: 0, there: new Map([[other, 1]]) },
     })
     const gone = AbortSignal.abort(new Error('stopping'))
-    await expect(handler.run({ postId }, { ...attempt, signal: gone })).rejects.toThrow('stopping')
+    await expect(handler.run({ postIds: [postId] }, { ...attempt, signal: gone })).rejects.toThrow(
+      'stopping',
+    )
   })
 
   it('are counted exactly, whatever people do at the same time', async () => {

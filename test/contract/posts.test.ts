@@ -62,11 +62,40 @@ describe.each(databaseTargets)('posts on $name', (target) => {
     for (const id of [one, two]) expect(await postsOf().find(id, 0)).toBeUndefined()
     expect(await postsOf().find(left, 1)).toMatchObject({ commentCount: 1 })
     const removals = (await jobsOf(test.database)).filter(({ kind }) => kind === 'comments.remove')
-    expect(removals).toEqual([{ kind: 'comments.remove', payload: { postId: one } }])
+    expect(removals).toEqual([{ kind: 'comments.remove', payload: { postIds: [one] } }])
     expect(await eventsOf(one)).toEqual([
       ['post.created', { imageId }],
       ['post.removed', {}],
     ])
+  })
+
+  it('go with their image by a few statements, however many they are', async () => {
+    const imageId = await someImage(test.database)
+    const { queries } = test.database
+    const ids = Array.from({ length: 1_201 }, newId)
+    const given = { owner: 'local', image_id: imageId, caption: '', created_at: 0 }
+    const rows = ids.map((id, n) => ({ id, ...given, comment_count: n % 2 }))
+    await queries.insertInto('posts').values(rows).execute()
+    const queue = idleQueue()
+    const statements = await test.database.transaction(async (trx) => {
+      let count = 0
+      const executor = trx.getExecutor()
+      const execute = executor.executeQuery.bind(executor)
+      executor.executeQuery = (...given) => {
+        count += 1
+        return execute(...given)
+      }
+      expect(await removePostsOf(queue, trx, imageId)).toBe(true)
+      executor.executeQuery = execute
+      return count
+    })
+    expect(statements).toBeLessThan(20)
+    expect(await queries.selectFrom('posts').selectAll().execute()).toEqual([])
+    const removed = await queries.selectFrom('events').select(['subject', 'type']).execute()
+    expect(removed.map(({ subject }) => subject).toSorted()).toEqual(ids.toSorted())
+    const commented = rows.filter((row) => row.comment_count > 0).map(({ id }) => id)
+    const jobs = (await jobsOf(test.database)) as { payload: { postIds: string[] } }[]
+    expect(jobs.flatMap(({ payload }) => payload.postIds).toSorted()).toEqual(commented.toSorted())
   })
 
   it('are made with an image that is being removed, or find none, and never are left over', async () => {
