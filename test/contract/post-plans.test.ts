@@ -2,8 +2,10 @@ import { type CompiledQuery, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database, Queries } from '../../src/database/database.ts'
 import { newId } from '../../src/ids.ts'
+import { listImages } from '../../src/images/records.ts'
 import { commentsQuery, removeSome } from '../../src/posts/comment-records.ts'
 import { createPosts } from '../../src/posts/posts.ts'
+import { isPosted } from '../../src/posts/shown.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { countedComments, someImage } from '../support/posts.ts'
 import { idleQueue } from '../support/uploads.ts'
@@ -85,6 +87,35 @@ describe.each(databaseTargets)('posts in $name that has many of them', (target) 
     const options = { postId: middle(), limit: 20, before: newId() }
     const plan = await planOf(test.database, commentsQuery(queries, options).compile())
     expect(plan).toContain('comments_by_post')
+  })
+
+  it('are found by their image through an index, also where most of them are of that one', async () => {
+    const { queries } = test.database
+    const imageId = ids.at(-1) ?? ''
+    const given = { owner: 'local', image_id: imageId, caption: '', created_at: 0 }
+    const rows = Array.from({ length: 1_800 }, () => ({ id: newId(), ...given }))
+    await queries.insertInto('posts').values(rows).execute()
+    await sql`analyze`.execute(queries)
+    const statements = await statementsOf(queries, async () => {
+      expect(await isPosted(queries, imageId)).toBe(true)
+    })
+    expect(statements).toHaveLength(1)
+    await expectByIndexes(test.database, statements)
+  })
+
+  it('show images of which the few in another state are found by an index alone', async () => {
+    const { queries } = test.database
+    const failed = { owner: 'local', limit: 20, state: 'failed' as const }
+    const statements = await statementsOf(queries, async () => {
+      for (const before of [undefined, middle()]) {
+        expect(await listImages(queries, { ...failed, before })).toEqual([])
+      }
+    })
+    expect(statements).toHaveLength(2)
+    await expectByIndexes(test.database, statements)
+    for (const each of statements) {
+      expect(await planOf(test.database, each)).toContain('images_by_state')
+    }
   })
 
   const position = (id: string) => ({ id, commentCount: commentsEach })

@@ -8,6 +8,7 @@ const counter = (column: ColumnDefinitionBuilder) => column.notNull().defaultTo(
 /** What there is about people: their posts, comments and pictures, what they use, and upload links. */
 export const people: Migration = {
   async up(db: Kysely<never>) {
+    await createImageStates(db)
     await createPosts(db)
     await createProfiles(db)
     await createUsage(db)
@@ -19,6 +20,15 @@ export const people: Migration = {
       .addColumn('created_at', 'bigint', required)
       .execute()
   },
+}
+
+/** Among a million images of one owner the few that failed are found at once. */
+async function createImageStates(db: Kysely<never>): Promise<void> {
+  await db.schema
+    .createIndex('images_by_state')
+    .on('images')
+    .columns(['owner', 'state', 'id'])
+    .execute()
 }
 
 async function createPosts(db: Kysely<never>): Promise<void> {
@@ -35,7 +45,8 @@ async function createPosts(db: Kysely<never>): Promise<void> {
     .addColumn('revision', 'integer', counter)
     .addColumn('created_at', 'bigint', required)
     .execute()
-  await db.schema.createIndex('posts_by_image').on('posts').column('image_id').execute()
+  // All posts of an image have one owner; see `isPosted`.
+  await db.schema.createIndex('posts_by_image').on('posts').columns(['image_id', 'owner']).execute()
   await db.schema
     .createIndex('posts_by_comments')
     .on('posts')
