@@ -9,7 +9,7 @@ import type { Database, Queries } from '../database/database.ts'
 import { type Statement, statement } from '../database/statement.ts'
 import type { Post, PostOrder, PostPosition } from './post.ts'
 import { type PostKey, PostMemo } from './post-memo.ts'
-import { type PostRow, readPost } from './post-rows.ts'
+import { isLong, type PostRow, readPost } from './post-rows.ts'
 
 export interface ListPosts {
   readonly order: PostOrder
@@ -37,7 +37,7 @@ export function createPostQueries(database: Pick<Database, 'kind' | 'queries'>):
       rows.map((row) => {
         const post = readPost(row)
         const { id, revision, image_revision: imageRevision } = row
-        memo.set({ id, comments, revision, imageRevision }, post)
+        if (!isLong(row)) memo.set({ id, comments, revision, imageRevision }, post)
         return [id, post]
       }),
     )

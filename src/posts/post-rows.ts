@@ -32,6 +32,16 @@ const renditionColumns = z.array(
   z.tuple([z.string(), z.string(), number, number, number, number, number]),
 )
 
+const mostCharacters = 8_192
+
+/**
+ * Whether a post is too much to be remembered: people decide how much there is of it, and ten long
+ * comments are 90 kB, twice.
+ */
+export function isLong({ caption, image, renditions, comments }: PostRow): boolean {
+  return caption.length + image.length + renditions.length + comments.length > mostCharacters
+}
+
 /** @throws ZodError, TypeError for what no query of ours answers with. */
 export function readPost(row: PostRow): Post {
   return {
