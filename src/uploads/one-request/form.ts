@@ -54,6 +54,7 @@ class Form {
   readonly #stop = new AbortController()
   readonly #found = Promise.withResolvers<void>()
   readonly #finished = Promise.withResolvers<void>()
+  readonly #fileRead = Promise.withResolvers<void>()
   readonly #content: Readable
   #part: Readable | undefined
   #fileBytes = 0
@@ -116,6 +117,8 @@ class Form {
   async #end(): Promise<void> {
     this.#parser.end()
     await this.#finished.promise
+    // The parser may have come to the end while bytes of the file wait for whoever reads it slowly.
+    if (this.#file) await this.#fileRead.promise
     if (this.#failure === undefined) this.#content.push(null)
   }
 
@@ -147,6 +150,7 @@ class Form {
       this.#fileBytes += chunk.length
       if (!this.#content.push(chunk)) part.pause()
     })
+    part.once('end', () => this.#fileRead.resolve())
     const failure = () => this.#failure
     this.#file = {
       filename,

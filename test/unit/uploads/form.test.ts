@@ -74,6 +74,22 @@ describe('a form', () => {
     expect((await read(form, 65_536)).content.equals(large)).toBe(true)
   })
 
+  it('has all of its file for who reads slowly, wherever the network cuts its end', async () => {
+    const large = contentOf(120_000)
+    const form = Buffer.concat([filePart(undefined, large), end])
+    const fileEnd = form.length - end.length - '\r\n'.length
+    for (let cut = fileEnd - 1; cut < form.length; cut += 1) {
+      const request = Readable.from([
+        form.subarray(0, 70_000),
+        form.subarray(70_000, cut),
+        form.subarray(cut),
+      ])
+      using file = await openForm(request, boundary)
+      await waitFor(() => request.readableEnded, { intervalMs: 1 })
+      expect((await drain(file.content)).equals(large), `cut at ${cut - fileEnd}`).toBe(true)
+    }
+  })
+
   it.each([
     ['as browsers write it', 'filename="g%22ün.jpg"', 'g"ün.jpg'],
     ['by RFC 5987', `filename="plain.jpg"; filename*=UTF-8''%E2%82%AC.jpg`, '€.jpg'],
