@@ -133,6 +133,11 @@ export class Leases {
     return this.#run(held, () => work(held, held.record))
   }
 
+  /** Whether nobody gets a lease here any more. */
+  get isStopping(): boolean {
+    return this.#stopping
+  }
+
   /** Whether this process has the lease of an upload. */
   isHeldHere(id: string): boolean {
     return this.#held.has(id)

@@ -411,6 +411,17 @@ describe.each(setups)('an upload by link on $name', ({ target, backend }) => {
     await expect(waiting).rejects.toMatchObject({ code: 'upload-locked', status: 423 })
     expect(lease.lost.aborted).toBe(false)
   }, 30_000)
+
+  it('is not waited for once the program is about to stop', async () => {
+    const parts = core()
+    const link = await begun(parts)
+    await send(parts, link)
+    await parts.leases.drain()
+    const confirming = parts.links.complete(link.id)
+    await expect(confirming).rejects.toMatchObject({ code: 'stopping', status: 503 })
+    expect(await find(link.id)).toMatchObject({ state: 'receiving' })
+    expect((await core().links.complete(link.id)).state).toBe('stored')
+  })
 })
 
 it('finds links that are to be looked at by an index of those alone', async () => {

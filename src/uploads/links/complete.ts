@@ -4,7 +4,7 @@ import type { Storage } from '../../storage/contract.ts'
 import { type DirectUploads, hasDirectUploads } from '../../storage/direct-uploads.ts'
 import { incomingKey } from '../../storage/keys.ts'
 import { declareComplete } from '../declare.ts'
-import { locked, uploadGone, uploadNotFound } from '../errors.ts'
+import { locked, stopping, uploadGone, uploadNotFound } from '../errors.ts'
 import type { Finish } from '../finish.ts'
 import type { Lease } from '../held-lease.ts'
 import type { Leases } from '../leases.ts'
@@ -29,7 +29,8 @@ export interface CompleteDependencies {
  * May be called at any time and as often as one likes: after a crash at any point the next call goes
  * on, and calls at the same time are one. A client that is sending bytes meanwhile is not disturbed.
  * @throws AppError `upload-not-found` (404), `upload-not-arrived`, `size-mismatch` (409), `upload-expired`,
- * `upload-failed` (410), `upload-locked` (423) when somebody else takes long, and what finishing does.
+ * `upload-failed` (410), `upload-locked` (423) when somebody else takes long, `stopping` (503), and what
+ * finishing does.
  */
 export type CompleteLink = (id: string) => Promise<Upload>
 
@@ -59,6 +60,8 @@ async function completeOnce(dependencies: CompleteDependencies, id: string): Pro
       result.upload = await finishHeld(dependencies, held, lease)
     })
     if (result.upload) return result.upload
+    // Nobody gets a lease any more, however long it is waited for.
+    if (leases.isStopping) throw stopping()
     if (performance.now() > deadline) throw locked()
     await delay(pollMs)
   }

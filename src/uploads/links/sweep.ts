@@ -1,6 +1,6 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Database, Queries } from '../../database/database.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, hasCode } from '../../errors.ts'
 import type { Logger } from '../../operations/logger.ts'
 import { Loop } from '../../operations/loop.ts'
 import { leaseIsFree } from '../lease-records.ts'
@@ -109,6 +109,8 @@ async function look({ complete, logger }: LinkSweepDependencies, id: string): Pr
   } catch (error) {
     // Nothing came yet, or somebody is about to confirm it.
     if (error instanceof AppError && error.status < 500) return
+    // After the start it is looked again.
+    if (hasCode(error, 'stopping')) return
     logger.error({ err: error, upload: id }, 'an upload by link cannot be finished yet')
   }
 }
