@@ -18,19 +18,30 @@ export const discardColumns = [
 
 type Discarded = Pick<UploadRow, (typeof discardColumns)[number]>
 
-/** Has everything removed that storage holds of an upload, as soon as that can be done. */
+/** After so many milliseconds storage carries out nothing any more that it was asked for. */
+const landedMs = 3_600_000
+
+/**
+ * Has everything removed that storage holds of an upload, as soon as that can be done.
+ * @param mayLand whether storage may yet carry out what it gave no answer to: it is looked again then.
+ */
 export async function discardLater(
   queue: JobQueue,
   trx: Transaction<Schema>,
   row: Pick<Discarded, 'id'> & Partial<Discarded>,
+  mayLand = false,
 ): Promise<void> {
   const { staged_token: token, staged_count: count = 0, incoming_until: until } = row
-  await queue.enqueue(trx, 'upload.discard', {
+  const payload = {
     id: row.id,
     multipartId: row.multipart_id ?? null,
     tailEpoch: row.tail_epoch ?? 0,
     ...(token && { staged: { token, count } }),
-  })
+  }
+  await queue.enqueue(trx, 'upload.discard', payload)
+  if (mayLand) {
+    await queue.enqueue(trx, 'upload.discard', payload, { runAt: Date.now() + landedMs })
+  }
   if (until) await removeIncomingLater(queue, trx, row.id, until)
 }
 

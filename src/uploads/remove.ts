@@ -62,15 +62,16 @@ export function createRemoveUpload(dependencies: RemoveDependencies): RemoveUplo
 
 /**
  * Removes an upload as the one who may write to it, which is then nobody.
+ * @param mayLand whether storage may yet carry out what it was asked for.
  * @throws AppError `lease-lost` (423)
  */
-export type RemoveHeld = (lease: Lease) => Promise<void>
+export type RemoveHeld = (lease: Lease, mayLand: boolean) => Promise<void>
 
 /** For uploads that are not part of a concatenation. */
 export function createRemoveHeld(dependencies: Omit<RemoveDependencies, 'leases'>): RemoveHeld {
   const { database, queue } = dependencies
-  return async (lease) => {
-    const upload = { id: lease.id, concat: undefined }
+  return async (lease, mayLand) => {
+    const upload = { id: lease.id, concat: undefined, mayLand }
     await amongOthers(database, (trx) => removeRecords(dependencies, trx, upload, lease))
     lease.markEnded()
     queue.wake()
@@ -101,7 +102,7 @@ async function holdingSources<T>(
 async function removeRecords(
   { queue, listener }: Pick<RemoveDependencies, 'queue' | 'listener'>,
   trx: Transaction<Schema>,
-  { id, concat }: Pick<Upload, 'id' | 'concat'>,
+  { id, concat, mayLand }: Pick<Upload, 'id' | 'concat'> & { readonly mayLand?: boolean },
   fence: Fence | undefined,
 ): Promise<boolean> {
   const finalId = concat && (await lockConcatenation(trx, id))
@@ -120,7 +121,7 @@ async function removeRecords(
     await leaveFinal(trx, row.final_id)
   }
   const sources = await removeSources(trx, id)
-  for (const gone of [row, ...sources]) await discardLater(queue, trx, gone)
+  for (const gone of [row, ...sources]) await discardLater(queue, trx, gone, mayLand)
   if (keys.length > 0) await queue.enqueue(trx, 'storage.remove', { keys })
   if (row.concat !== partial) {
     await appendEvent(trx, 'upload.removed', id, {})

@@ -137,7 +137,7 @@ async function store(
         }
       : undefined,
     // What cannot be removed now expires.
-    discard: (lease) => removeHeld(lease).catch(() => {}),
+    discard: (lease, reason) => removeHeld(lease, isOurs(reason)).catch(() => {}),
   }
   try {
     const wanted = { ...wish, dialect: 'http', metadata: undefined }
@@ -146,6 +146,11 @@ async function store(
   } finally {
     if (abandoned) await remove(abandoned).catch(() => {})
   }
+}
+
+/** Whether a request broke by what is behind us, which may be at it still, and not by its client. */
+function isOurs(reason: unknown): boolean {
+  return reason instanceof AppError && reason.status >= 500
 }
 
 /** What is known of a file; types that programs name when they know none say nothing. */

@@ -42,8 +42,8 @@ export type Wish = Omit<NewUpload, 'id' | 'expiresAt'> & { readonly ending: Endi
 export interface AtOnce {
   /** What else happens in the transaction that creates the upload: when it throws, there is none. */
   readonly alongside?: ((trx: Transaction<Schema>, id: string) => Promise<void>) | undefined
-  /** Called when the upload is not stored with this request, by who still may write to it. */
-  readonly discard: (lease: Lease) => Promise<void>
+  /** Called when the upload is not stored with this request, and why, by who still may write to it. */
+  readonly discard: (lease: Lease, reason: unknown) => Promise<void>
 }
 
 export interface Reports {
@@ -189,7 +189,7 @@ async function wholly(
     if (!received.stored) throw inconsistentLength()
     return received
   } catch (error) {
-    await atOnce.discard(lease)
+    await atOnce.discard(lease, error)
     throw error
   }
 }
