@@ -1,6 +1,12 @@
 /** Bearer tokens (RFC 6750) that are JWTs (RFC 7519), checked by the advice of RFC 8725. */
 import { hash } from 'node:crypto'
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import {
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Authenticator, Principal } from './principal.ts'
@@ -84,7 +90,7 @@ function createVerify({ keys, issuer, audience, now = Date.now }: TokenAuthentic
     const currentDate = new Date(now())
     if ('publicKeys' in keys) {
       const algorithms = publicAlgorithms
-      return jwtVerify(token, keys.publicKeys, { ...rules, algorithms, currentDate })
+      return verifyByAny(token, keys.publicKeys, { ...rules, algorithms, currentDate })
     }
     const algorithms = sharedAlgorithms
     return jwtVerify(token, secret ?? new Uint8Array(), { ...rules, algorithms, currentDate })
@@ -100,6 +106,26 @@ function createVerify({ keys, issuer, audience, now = Date.now }: TokenAuthentic
       // Without a cause: it would hold what is in the token.
       throw tokenInvalid(reasonOf(error))
     }
+  }
+}
+
+/**
+ * As `jwtVerify`. A token need not name its key (RFC 7515, 4.1.4), nor are names unique while an issuer
+ * goes over to another key: then it is good when one of those that fit has signed it.
+ */
+async function verifyByAny(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, keys, options)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, options)
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+      }
+    }
+    throw error
   }
 }
 

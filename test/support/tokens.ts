@@ -20,7 +20,8 @@ export function tokenOf(sub: string, claims: JWTPayload = {}, secret = testSecre
 export const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
 
 export interface IssuerKey {
-  readonly kid: string
+  /** Undefined where the issuer names none. */
+  readonly kid: string | undefined
   readonly alg: string
   readonly privateKey: CryptoKey
   /** As it is in the JWKS. */
@@ -35,7 +36,7 @@ export async function issuerKey(kid: string, alg = 'ES256'): Promise<IssuerKey> 
 
 export function tokenBy({ kid, alg, privateKey }: IssuerKey, sub: string, claims: JWTPayload = {}) {
   return new SignJWT({ sub, exp: inSeconds(3_600), ...claims })
-    .setProtectedHeader({ alg, kid })
+    .setProtectedHeader({ alg, ...(kid !== undefined && { kid }) })
     .sign(privateKey)
 }
 

@@ -183,6 +183,23 @@ describe('tokens of an issuer with a JWKS', () => {
     expect(await user(token)).toMatchObject({ id: 'ada' })
   })
 
+  it.each<[string, string | undefined]>([
+    ['name none', undefined],
+    ['name one that two keys have', 'same'],
+  ])('are believed by whichever key it is where they %s', async (_name, kid) => {
+    const [old, other, foreign] = await Promise.all(['a', 'b', 'c'].map((name) => issuerKey(name)))
+    if (!old || !other || !foreign) throw new Error('there are no keys')
+    const renamed = (key: IssuerKey) => ({ ...key, kid, jwk: { ...key.jwk, kid } })
+    issuer.publish(...[old, other].map(renamed))
+    const user = users()
+    expect(await user(await tokenBy(renamed(old), 'ada'))).toMatchObject({ id: 'ada' })
+    expect(await user(await tokenBy(renamed(other), 'bob'))).toMatchObject({ id: 'bob' })
+    const forged = await tokenBy(renamed(foreign), 'ada')
+    await expect(user(forged)).rejects.toMatchObject(invalid)
+    const past = await tokenBy(renamed(other), 'bob', { exp: inSeconds(-60) })
+    await expect(user(past)).rejects.toMatchObject({ status: 401, code: 'token-expired' })
+  })
+
   it('are believed although there are keys that nobody knows among the others', async () => {
     const odd = { ...first, jwk: { kty: 'XYZ', kid: 'odd', odd: [1] } }
     issuer.publish(odd, first)
