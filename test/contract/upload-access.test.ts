@@ -4,6 +4,7 @@ import type { Authenticator } from '../../src/auth/principal.ts'
 import { createTokenAuthenticator } from '../../src/auth/tokens.ts'
 import { AppError } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
+import { byLink } from '../../src/uploads/upload.ts'
 import { failedUpload, storedUpload, unfinishedUpload } from '../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { type StorageUnderTest, startDisk } from '../support/storage.ts'
@@ -208,6 +209,23 @@ describe.each(databaseTargets)('uploads of users on $name', (target) => {
       const over = await ask(await stored(), 'HEAD', about, undefined, other.url)
       expect([423, 503]).toContain(over.status)
     })
+  })
+
+  it('by a link are nothing to whoever has only the link, and is not known', async () => {
+    const id = await unfinishedUpload(test.database, { owner, ...byLink })
+    for (const { name, about, append, methods } of dialects) {
+      for (const who of ['nobody', 'garbage', 'expired'] as const) {
+        for (const method of [...methods, 'PATCH']) {
+          const fields = method === 'PATCH' ? { ...append, 'Upload-Offset': '0' } : about
+          const tell = (one: string) => ask(one, method, { ...fields, ...people[who] })
+          const { status, told, text } = await tell(id)
+          expect({ status, told }, `${name} ${who} ${method}`).toEqual({ status: 401, told: [] })
+          expect(text).toBe((await tell(newId())).text)
+        }
+      }
+    }
+    const { about } = dialects[0]
+    expect((await ask(id, 'DELETE', { ...about, ...people.ada })).status).toBe(204)
   })
 
   it('that are parts are held by their URL until something is made of them', async () => {

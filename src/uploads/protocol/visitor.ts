@@ -4,7 +4,7 @@ import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../errors.ts'
 import { uploadNotFound } from '../errors.ts'
 import { findUpload } from '../ledger.ts'
-import type { Upload } from '../upload.ts'
+import { isByLink, type Upload } from '../upload.ts'
 
 /**
  * Returns an upload that a request may do to what it wants.
@@ -35,8 +35,7 @@ export class Visitor {
 
   async mayReach(upload: Upload): Promise<boolean> {
     const { owner } = upload
-    const isUnfinished = !isOver(upload)
-    return mayReach(this.#rule, this.#caller, { owner, isUnfinished })
+    return mayReach(this.#rule, this.#caller, { owner, isUnfinished: isHeld(upload) })
   }
 
   readonly reach: Reach = async (upload) => {
@@ -46,9 +45,13 @@ export class Visitor {
   }
 }
 
-/** Stored, and not to be a part of another one: then its URL alone opens it no more. */
-function isOver({ state, concat }: Upload): boolean {
-  return state === 'stored' && concat?.role !== 'partial'
+/**
+ * Whether its URL alone opens it: until it is stored, and then so long as it may become a part of another
+ * one. Never that of one by link: whoever was given the link is to send its bytes, and nothing else.
+ */
+function isHeld(upload: Upload): boolean {
+  if (isByLink(upload)) return false
+  return upload.state !== 'stored' || upload.concat?.role === 'partial'
 }
 
 /**
