@@ -69,8 +69,16 @@ export function remoteKeys(url: string, options: RemoteKeysOptions): JWTVerifyGe
     await asking
   }
 
+  /** Nobody waits for an issuer that was away the last time, so long as there are keys that count. */
+  async function keepFresh(): Promise<void> {
+    const age = known ? now() - known.since : Number.POSITIVE_INFINITY
+    if (age < times.fresh) return
+    const refreshed = refresh()
+    if (age >= times.stale || !asked?.failed) await refreshed
+  }
+
   return async (header, token) => {
-    if (!known || now() - known.since >= times.fresh) await refresh()
+    await keepFresh()
     if (!known || now() - known.since >= times.stale) throw unavailable()
     try {
       return await known.keys(header, token)

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { type CryptoKey, exportSPKI, generateKeyPair, importJWK } from 'jose'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { remoteKeys } from '../../../src/auth/jwks.ts'
@@ -13,6 +14,7 @@ import {
   tokenBy,
   tokenOf,
 } from '../../support/tokens.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -136,6 +138,23 @@ describe('tokens of an issuer with a JWKS', () => {
     issuer.publish(first)
     clock += 6_000
     expect(await user(token)).toMatchObject({ id: 'ada' })
+  })
+
+  it('are not kept waiting over and over for an issuer that is away', async () => {
+    const user = users({ timeout: 600_000 })
+    const token = await tokenBy(first, 'ada')
+    await user(token)
+    issuer.answer((request) => request.socket.destroy())
+    clock += 11 * minute
+    expect(await user(token)).toMatchObject({ id: 'ada' })
+    const silent = Promise.withResolvers<IncomingMessage>()
+    issuer.answer(silent.resolve)
+    clock += 6_000
+    expect(await user(token)).toMatchObject({ id: 'ada' })
+    // It is asked all the same.
+    const { socket } = await silent.promise
+    socket.destroy()
+    await waitFor(() => failures.length === 2)
   })
 
   it.each<[string, Parameters<TestIssuer['answer']>[0]]>([
