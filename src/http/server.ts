@@ -50,7 +50,8 @@ export interface HttpServer {
  */
 export function createHttpServer({ logger, uploads, app }: HttpServerDependencies): HttpServer {
   const log = createRequestLog(logger)
-  const api = getRequestListener(app.fetch)
+  // For requests of HTTP/1.0, which need not name a host (RFC 9112, 3.2).
+  const api = getRequestListener(app.fetch, { hostname: 'localhost' })
   let stopping = false
 
   const handleUpload = async (request: IncomingMessage, response: ServerResponse) => {
