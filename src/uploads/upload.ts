@@ -97,6 +97,17 @@ export function isByLink({ dialect }: Pick<Upload, 'dialect'>): boolean {
   return dialect === linkDialect
 }
 
+/** Of an upload whose bytes come in one request for all of it. */
+export const inOneRequest = { dialect: 'http', metadata: undefined } as const
+
+/**
+ * Whether nobody goes on with an upload at the upload path: neither with one by link, nor while it is
+ * taken in one request, which would be ended for it and has nobody to go on.
+ */
+export function isClosed({ dialect, state }: Pick<Upload, 'dialect' | 'state'>): boolean {
+  return dialect === linkDialect || (dialect === inOneRequest.dialect && state === 'receiving')
+}
+
 export function toUpload(row: UploadRow, now = Date.now()): Upload {
   const state = isOverdue(row, now) ? 'expired' : row.state
   return {

@@ -4,7 +4,7 @@ import type { Authenticator } from '../../src/auth/principal.ts'
 import { createTokenAuthenticator } from '../../src/auth/tokens.ts'
 import { AppError } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
-import { byLink } from '../../src/uploads/upload.ts'
+import { byLink, inOneRequest } from '../../src/uploads/upload.ts'
 import { failedUpload, storedUpload, unfinishedUpload } from '../support/app.ts'
 import { databaseTargets, type TestDatabase } from '../support/databases.ts'
 import { type StorageUnderTest, startDisk } from '../support/storage.ts'
@@ -211,8 +211,11 @@ describe.each(databaseTargets)('uploads of users on $name', (target) => {
     })
   })
 
-  it('by a link are nothing to whoever has only the link, and is not known', async () => {
-    const id = await unfinishedUpload(test.database, { owner, ...byLink })
+  it.each([
+    ['by a link', byLink],
+    ['in one request', inOneRequest],
+  ])('%s are nothing to whoever is not known, and not gone on with by others', async (_, way) => {
+    const id = await unfinishedUpload(test.database, { owner, ...way })
     for (const { name, about, append, methods } of dialects) {
       for (const who of ['nobody', 'garbage', 'expired'] as const) {
         for (const method of [...methods, 'PATCH']) {
@@ -224,7 +227,10 @@ describe.each(databaseTargets)('uploads of users on $name', (target) => {
         }
       }
     }
-    const { about } = dialects[0]
+    const { about, append } = dialects[0]
+    const bytes = { ...append, 'Upload-Offset': '0' }
+    expect((await ask(id, 'HEAD', { ...about, ...people.ada })).status).toBe(404)
+    expect((await ask(id, 'PATCH', { ...bytes, ...people.ada }, '0')).status).toBe(404)
     expect((await ask(id, 'DELETE', { ...about, ...people.ada })).status).toBe(204)
   })
 

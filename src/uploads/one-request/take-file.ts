@@ -7,6 +7,7 @@ import { contentTypeOf, filenameOf } from '../metadata.ts'
 import type { RemoveHeld, RemoveUpload } from '../remove.ts'
 import type { AtOnce, Begin, Wish } from '../requests/begin.ts'
 import type { Incoming } from '../requests/incoming.ts'
+import { inOneRequest } from '../upload.ts'
 import { badForm, mostAround, openForm } from './form.ts'
 import { digestOfRequest, judgeKey, type KeyedRequest, takeKey } from './idempotency.ts'
 
@@ -140,7 +141,7 @@ async function store(
     discard: (lease, reason) => removeHeld(lease, isOurs(reason)).catch(() => {}),
   }
   try {
-    const wanted = { ...wish, dialect: 'http', metadata: undefined }
+    const wanted = { ...wish, ...inOneRequest }
     const { id, rate } = await begin(wanted, incoming, { atOnce })
     return { id, rate }
   } finally {

@@ -4,7 +4,7 @@ import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../errors.ts'
 import { uploadNotFound } from '../errors.ts'
 import { findUpload } from '../ledger.ts'
-import { isByLink, type Upload } from '../upload.ts'
+import { isClosed, type Upload } from '../upload.ts'
 
 /**
  * Returns an upload that a request may do to what it wants.
@@ -47,10 +47,11 @@ export class Visitor {
 
 /**
  * Whether its URL alone opens it: until it is stored, and then so long as it may become a part of another
- * one. Never that of one by link: whoever was given the link is to send its bytes, and nothing else.
+ * one. Never that of one by link: whoever was given the link is to send its bytes, and nothing else. Nor
+ * that of one that comes in one request.
  */
 function isHeld(upload: Upload): boolean {
-  if (isByLink(upload)) return false
+  if (isClosed(upload)) return false
   return upload.state !== 'stored' || upload.concat?.role === 'partial'
 }
 

@@ -17,7 +17,7 @@ import type { Leases } from '../leases.ts'
 import { findUpload, markFailed } from '../ledger.ts'
 import type { Reach } from '../protocol/visitor.ts'
 import type { Received } from '../receive.ts'
-import { isByLink, type Upload } from '../upload.ts'
+import { isClosed, type Upload } from '../upload.ts'
 import { type Incoming, requireRoomFor } from './incoming.ts'
 import type { Ending, TakeBytes } from './take-bytes.ts'
 
@@ -88,7 +88,7 @@ export function createAppend(dependencies: AppendDependencies, maxSize: number):
 
 /** What does not take its bytes from the protocols. */
 function refuse(upload: Upload): void {
-  if (isByLink(upload)) throw uploadNotFound()
+  if (isClosed(upload)) throw uploadNotFound()
   if (upload.concat?.role === 'final') throw uploadIsFinal()
 }
 

@@ -4,7 +4,7 @@ import type { Finish } from '../finish.ts'
 import type { Leases } from '../leases.ts'
 import { findUpload } from '../ledger.ts'
 import type { Reach } from '../protocol/visitor.ts'
-import { isByLink, type Upload } from '../upload.ts'
+import { isClosed, type Upload } from '../upload.ts'
 
 export interface LookDependencies {
   readonly database: Database
@@ -27,7 +27,7 @@ export type Look = (id: string, gone: AbortSignal, reach: Reach) => Promise<Uplo
 export function createLook({ database, leases, finish }: LookDependencies): Look {
   return async (id, gone, reach) => {
     const found = await reach(await findUpload(database.queries, id))
-    if (isByLink(found)) throw uploadNotFound()
+    if (isClosed(found)) throw uploadNotFound()
     const isUnsettled =
       found.state === 'assembling' || (found.state === 'receiving' && leases.isHeld(found))
     const upload =
