@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ConversionResult } from '../conversion/contract.ts'
 import type { Queries, Transaction } from '../database/database.ts'
 import type { ImageRow, ImageState, RenditionRow, Schema } from '../database/schema.ts'
@@ -61,8 +62,13 @@ export interface ListImages {
 export async function listImages(queries: Queries, options: ListImages): Promise<Image[]> {
   let query = queries.selectFrom('images').selectAll().where('owner', '=', options.owner)
   if (options.before) query = query.where('id', '<', options.before)
-  if (options.state) query = query.where('state', '=', options.state)
+  if (options.state) query = query.where('state', '=', stateOf(options.state))
   return withRenditions(queries, await query.orderBy('id', 'desc').limit(options.limit).execute())
+}
+
+/** Written out where there is an index of those: SQLite does not see it behind parameters. */
+function stateOf(state: ImageState) {
+  return state === 'ready' ? state : sql.lit(state)
 }
 
 /** The images of some uploads by id, for lists of uploads. */

@@ -114,7 +114,7 @@ describe.each(databaseTargets)('posts in $name that has many of them', (target) 
     expect(statements).toHaveLength(2)
     await expectByIndexes(test.database, statements)
     for (const each of statements) {
-      expect(await planOf(test.database, each)).toContain('images_by_state')
+      expect(await planOf(test.database, each)).toContain('images_failed')
     }
   })
 

@@ -50,7 +50,7 @@ export interface CopiedBytes {
 }
 
 export interface TaggedObject extends StoredObject {
-  readonly etag: string
+  readonly etag: string | undefined
 }
 
 interface CreatedMultipart {
@@ -108,7 +108,7 @@ export class Bucket {
         const head = new HeadObjectCommand(this.#at(key))
         const answer = await this.#client.send(head, until(signal))
         const size = present(answer.ContentLength, 'ContentLength')
-        return { size, etag: present(answer.ETag, 'ETag') }
+        return { size, etag: answer.ETag }
       })
     } catch (error) {
       if (hasCode(error, 'object-not-found')) return undefined

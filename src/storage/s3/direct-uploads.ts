@@ -73,7 +73,9 @@ async function adopt(
       await recorder.advance({ multipartId: undefined })
     }
     const multipartId = await startMultipart(bucket, key, recorder, undefined, signal)
-    const source = { key: from, start: 0, end: size, etag: object.etag }
+    const { etag } = object
+    if (etag === undefined) throw storageUnavailable(new Error('The answer has no ETag'))
+    const source = { key: from, start: 0, end: size, etag }
     const part = await bucket.copyPart({ key, multipartId }, 1, source, signal)
     if (!part) throw storageUnavailable(new Error('The service cannot copy'))
     await recorder.advance({ parts: [part], offset: size })
