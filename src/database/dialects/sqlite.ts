@@ -21,6 +21,10 @@ const busyTimeoutMs = 20
 const busyRetryMs = 10
 const patienceMs = 10_000
 const maxStatements = 500
+/** Where rows lie far apart, as those of the most discussed posts do, pages are read again less often. */
+const cacheKib = 64 * 1_024
+/** Pages of 4 KiB: what many comments change of the same few is written back once. */
+const checkpointPages = 4_000
 
 /**
  * SQLite in one file. Readers do not wait for the writer (WAL), and every transaction takes the
@@ -53,6 +57,8 @@ async function openDatabase(file: string): Promise<SqliteDatabase.Database> {
   try {
     // Two processes may open a new file together, and no busy timeout applies to this switch.
     await whileBusy(() => database.pragma('journal_mode = WAL'))
+    database.pragma(`cache_size = -${cacheKib}`)
+    database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
     database.pragma('synchronous = normal')
     database.pragma('foreign_keys = ON')
     return database
