@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Database } from '../database/database.ts'
 import { AppError } from '../errors.ts'
 import { createWriteBatch, type WriteBatch } from './comment-batch.ts'
@@ -7,6 +7,9 @@ import type { Comment } from './post.ts'
 
 /** Comments in one transaction at most: none is kept waiting for long. */
 const largestBatch = 500
+/** After a batch of so many comments the next one is given a moment to gather. */
+const manyComments = 8
+const gatherMs = 6
 /** Transactions at a time, where the database can have several. */
 const mostBatches = 4
 
@@ -52,7 +55,12 @@ export class CommentWriter {
     this.#batches += 1
     // Whatever else arrives by then takes part.
     await turn()
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, largestBatch))
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, largestBatch)
+      await this.#commit(batch)
+      // Where many come, more are on their way: a commit is the cheaper for each the more it has.
+      if (batch.length >= manyComments) await delay(gatherMs)
+    }
     this.#batches -= 1
   }
 
