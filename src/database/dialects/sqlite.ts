@@ -22,7 +22,7 @@ const busyRetryMs = 10
 const patienceMs = 10_000
 const maxStatements = 500
 /** Where rows lie far apart, as those of the most discussed posts do, pages are read again less often. */
-const cacheKib = 64 * 1_024
+const cacheKib = 32 * 1_024
 /** Pages of 4 KiB: what many comments change of the same few is written back once. */
 const checkpointPages = 4_000
 
